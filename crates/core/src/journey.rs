@@ -1,0 +1,288 @@
+//! Journeys: versioned definitions, and the one function that moves a run along.
+//!
+//! Its own file because a journey is data edited by people: the definition is parsed strictly, and a run is a small
+//! value that the function below advances. It renders nothing and asks no gate: it says which text is due.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::expr::{Engine, ExprError};
+use crate::purpose::Purpose;
+use crate::time::{Span, Time};
+
+/// A journey, as in `journeys/*.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Journey {
+    /// What the recipient signed up for.
+    pub program: String,
+    /// Why its texts are sent.
+    pub purpose: Purpose,
+    /// How long its texts are worth sending; absent means as the purpose says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Span>,
+    /// Expression: one run for each (journey, profile, value).
+    pub correlation: String,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// Its steps, the first one first.
+    #[serde(rename = "step")]
+    pub steps: Vec<Step>,
+}
+
+/// What starts a journey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// The type of the source event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Condition on the event; absent means always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// Makes exactly one text, then goes on.
+    Send {
+        /// Its name.
+        id: String,
+        /// The template.
+        template: String,
+        /// The step to go on with; absent means the one below.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// Goes on after a while.
+    Wait {
+        /// Its name.
+        id: String,
+        /// How long.
+        #[serde(rename = "for")]
+        span: Span,
+        /// The step to go on with; absent means the one below.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
+    },
+    /// Goes on with the first arm whose condition holds, or with the step below.
+    Branch {
+        /// Its name.
+        id: String,
+        /// The arms, in order.
+        arms: Vec<Arm>,
+    },
+    /// Ends the run.
+    End {
+        /// Its name.
+        id: String,
+    },
+}
+
+/// One arm of a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// Its condition.
+    pub when: String,
+    /// The step to go on with.
+    pub to: String,
+}
+
+impl Step {
+    /// Its name.
+    pub fn id(&self) -> &str {
+        match self {
+            Step::Send { id, .. } | Step::Wait { id, .. } | Step::Branch { id, .. } | Step::End { id } => id,
+        }
+    }
+
+    /// The names of the steps it may go on with, besides the one below.
+    pub fn targets(&self) -> Vec<&str> {
+        match self {
+            Step::Send { next, .. } | Step::Wait { next, .. } => next.iter().map(String::as_str).collect(),
+            Step::Branch { arms, .. } => arms.iter().map(|a| a.to.as_str()).collect(),
+            Step::End { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether it may go on with the step below.
+    pub fn falls_through(&self) -> bool {
+        match self {
+            Step::Send { next, .. } | Step::Wait { next, .. } => next.is_none(),
+            Step::Branch { .. } => true,
+            Step::End { .. } => false,
+        }
+    }
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Position {
+    /// At a step, to be done when due.
+    At {
+        /// The step.
+        step: String,
+        /// How many steps were visited before it.
+        visit: u32,
+        /// When.
+        due: Time,
+    },
+    /// Over.
+    Ended {
+        /// Why.
+        why: String,
+    },
+    /// Over, because a step could not be done.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What moving along found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The text that is due, if one is: (step, visit, template). At most one each move.
+    pub send: Option<(String, u32, String)>,
+    /// Where the run is now.
+    pub position: Position,
+    /// What was passed on the way, for the run's history.
+    pub trail: Vec<String>,
+}
+
+/// The most steps one move may pass: a circle of branches is a fault of the definition.
+const MOST_STEPS: u32 = 64;
+/// The most steps a run may ever visit.
+const MOST_VISITS: u32 = 10_000;
+
+impl Journey {
+    /// Where a new run starts.
+    pub fn start(&self, now: Time) -> Position {
+        match self.steps.first() {
+            Some(first) => Position::At { step: first.id().to_owned(), visit: 1, due: now },
+            None => Position::Ended { why: "the journey has no steps".to_owned() },
+        }
+    }
+
+    /// Moves a run that is due: up to and including one text, then through whatever needs no waiting.
+    pub fn advance(&self, engine: &Engine, step: &str, visit: u32, due: Time, facts: &Value) -> Move {
+        let mut at = Move { send: None, position: Position::At { step: step.to_owned(), visit, due }, trail: Vec::new() };
+        for _ in 0..MOST_STEPS {
+            let Position::At { step: name, visit, due } = at.position.clone() else { return at };
+            let Some(index) = self.steps.iter().position(|s| s.id() == name) else {
+                at.position = Position::Failed { why: format!("step '{name}' does not exist in this version") };
+                return at;
+            };
+            if visit > MOST_VISITS {
+                at.position = Position::Failed { why: format!("more than {MOST_VISITS} steps visited") };
+                return at;
+            }
+            let Some(step) = self.steps.get(index) else { return at };
+            match step {
+                Step::Send { id, template, next } => {
+                    if at.send.is_some() {
+                        return at;
+                    }
+                    at.send = Some((id.clone(), visit, template.clone()));
+                    at.trail.push(format!("{id}: send {template}"));
+                    at.position = self.after(index, next.as_deref(), visit, due);
+                }
+                Step::Wait { id, span, next } => {
+                    at.trail.push(format!("{id}: wait {span}"));
+                    at.position = self.after(index, next.as_deref(), visit, due + *span);
+                    return at;
+                }
+                Step::Branch { id, arms } => match choose(engine, arms, facts) {
+                    Ok(to) => {
+                        at.trail.push(format!("{id}: branch to {}", to.unwrap_or("the step below")));
+                        at.position = self.after(index, to, visit, due);
+                    }
+                    Err(error) => {
+                        at.position = Position::Failed { why: format!("branch '{id}': condition {error}") };
+                        return at;
+                    }
+                },
+                Step::End { id } => {
+                    at.trail.push(format!("{id}: end"));
+                    at.position = Position::Ended { why: format!("reached '{id}'") };
+                    return at;
+                }
+            }
+        }
+        at.position = Position::Failed { why: format!("{MOST_STEPS} steps without waiting: the journey goes in a circle") };
+        at
+    }
+
+    fn after(&self, index: usize, next: Option<&str>, visit: u32, due: Time) -> Position {
+        let below = self.steps.get(index + 1).map(Step::id);
+        match next.or(below) {
+            Some(step) => Position::At { step: step.to_owned(), visit: visit + 1, due },
+            None => Position::Ended { why: "the last step is done".to_owned() },
+        }
+    }
+}
+
+fn choose<'a>(engine: &Engine, arms: &'a [Arm], facts: &Value) -> Result<Option<&'a str>, ExprError> {
+    for arm in arms {
+        if engine.holds(&arm.when, facts)? {
+            return Ok(Some(&arm.to));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn send(id: &str) -> Step {
+        Step::Send { id: id.into(), template: format!("{id}_text"), next: None }
+    }
+
+    fn journey(steps: Vec<Step>) -> Journey {
+        Journey {
+            program: "acme".into(),
+            purpose: Purpose::Transactional,
+            ttl: None,
+            correlation: "event.id".into(),
+            trigger: Trigger { kind: "order.created".into(), when: None },
+            steps,
+        }
+    }
+
+    fn go(journey: &Journey, step: &str, facts: &Value) -> (Option<String>, Position) {
+        let moved = journey.advance(&Engine::new(), step, 1, Time(100), facts);
+        (moved.send.map(|(step, ..)| step), moved.position)
+    }
+
+    #[test]
+    fn one_text_each_move() {
+        let wait = Step::Wait { id: "pause".into(), span: Span(50), next: None };
+        let j = journey(vec![send("one"), wait, send("two"), send("three"), Step::End { id: "done".into() }]);
+        assert_eq!(go(&j, "one", &json!({})), (Some("one".into()), Position::At { step: "two".into(), visit: 3, due: Time(150) }));
+        assert_eq!(go(&j, "two", &json!({})), (Some("two".into()), Position::At { step: "three".into(), visit: 2, due: Time(100) }));
+        assert_eq!(go(&j, "three", &json!({})), (Some("three".into()), Position::Ended { why: "reached 'done'".into() }));
+    }
+
+    #[test]
+    fn branches() {
+        let arms = vec![Arm { when: "event.total > 100".into(), to: "big".into() }];
+        let j = journey(vec![Step::Branch { id: "size".into(), arms }, Step::End { id: "small".into() }, send("big")]);
+        assert_eq!(go(&j, "size", &json!({"event": {"total": 500}})).0, Some("big".into()));
+        assert_eq!(go(&j, "size", &json!({"event": {"total": 5}})).1, Position::Ended { why: "reached 'small'".into() });
+        let (_, failed) = go(&j, "size", &json!({"event": {}}));
+        assert_eq!(failed, Position::Failed { why: "branch 'size': condition event.total is undefined".into() });
+    }
+
+    #[test]
+    fn circles_end() {
+        let arms = vec![Arm { when: "true".into(), to: "a".into() }];
+        let j = journey(vec![Step::Branch { id: "a".into(), arms }]);
+        assert!(matches!(go(&j, "a", &json!({})).1, Position::Failed { .. }));
+    }
+}

@@ -1,0 +1,102 @@
+//! Why a text is sent, and what follows from it: consent, hours, deadline, what an unclear send may do.
+//!
+//! Its own file because every decision asks for it. Configuration may change each policy; the defaults here are
+//! the careful ones.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quiet::Window;
+use crate::time::Span;
+
+/// The closed list of purposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A one-time code that the recipient is waiting for.
+    Otp,
+    /// Something about a thing the recipient did: an order, a booking.
+    Transactional,
+    /// Useful but not urgent: a delivery note, a reminder.
+    Service,
+    /// Selling; needs a recorded grant.
+    Marketing,
+    /// Asking for money that is owed.
+    Collections,
+}
+
+impl Purpose {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Purpose; 5] = [Purpose::Otp, Purpose::Transactional, Purpose::Service, Purpose::Marketing, Purpose::Collections];
+
+    /// The word in configuration, rows and the API.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Purpose::Otp => "otp",
+            Purpose::Transactional => "transactional",
+            Purpose::Service => "service",
+            Purpose::Marketing => "marketing",
+            Purpose::Collections => "collections",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Not one of the five purposes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a purpose: use otp, transactional, service, marketing or collections")]
+pub struct PurposeError(String);
+
+impl FromStr for Purpose {
+    type Err = PurposeError;
+    fn from_str(text: &str) -> Result<Purpose, PurposeError> {
+        Purpose::ALL.into_iter().find(|p| p.word() == text).ok_or_else(|| PurposeError(text.chars().take(40).collect()))
+    }
+}
+
+/// What consent a purpose asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentRule {
+    /// None beyond not having opted out.
+    NotOptedOut,
+    /// A recorded grant for the program and purpose.
+    Grant,
+}
+
+/// The rules of one purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// What consent is needed.
+    pub consent: ConsentRule,
+    /// When texts may leave, in the recipient's zone; absent means at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// How long after its making a text is still worth sending.
+    pub ttl: Span,
+    /// How often one text is tried before it fails.
+    pub max_attempts: u32,
+}
+
+impl Policy {
+    /// The policy a purpose has when configuration says nothing.
+    pub fn default_for(purpose: Purpose) -> Policy {
+        let day = Window { start: jiff::civil::time(8, 0, 0, 0), end: jiff::civil::time(21, 0, 0, 0) };
+        let (consent, window, ttl) = match purpose {
+            Purpose::Otp => (ConsentRule::NotOptedOut, None, Span::mins(5)),
+            Purpose::Transactional => (ConsentRule::NotOptedOut, None, Span::hours(4)),
+            Purpose::Service => (ConsentRule::NotOptedOut, Some(day), Span::hours(36)),
+            Purpose::Marketing => (ConsentRule::Grant, Some(Window { end: jiff::civil::time(20, 0, 0, 0), ..day }), Span::hours(48)),
+            Purpose::Collections => (ConsentRule::NotOptedOut, Some(day), Span::hours(24)),
+        };
+        Policy { consent, window, ttl, max_attempts: 6 }
+    }
+}

@@ -1,0 +1,240 @@
+//! The closed list of reasons: why a text was sent, held, suppressed or ended.
+//!
+//! Its own file because reasons travel: rows, logs, the API, the console and `explain` all show these and nothing
+//! else. Each carries its evidence; the sentence for people is made here, in one place.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AttemptId, HookId, InboundId, MessageId};
+use crate::time::Time;
+
+/// One finding of a check, or one cause of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason {
+    /// There is time left.
+    DeadlineAhead {
+        /// The deadline.
+        deadline: Time,
+    },
+    /// The text is no longer worth sending.
+    DeadlinePassed {
+        /// The deadline.
+        deadline: Time,
+    },
+    /// The number can receive texts, as far as the numbering plan tells.
+    NumberTextable,
+    /// The source gave no number.
+    NumberMissing,
+    /// What the source gave is not a possible number.
+    NumberImpossible {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A fixed line, certainly.
+    FixedLine,
+    /// Nothing on the ledger forbids it.
+    NotSuppressed,
+    /// The recipient said stop.
+    OptedOut {
+        /// When.
+        at: Time,
+        /// The hook or the record that proves it.
+        evidence: String,
+    },
+    /// Consent was revoked through the API.
+    Revoked {
+        /// When.
+        at: Time,
+        /// The record that proves it.
+        evidence: String,
+    },
+    /// The vendor refuses this recipient for this sender.
+    VendorBlocked {
+        /// When.
+        at: Time,
+        /// The attempt that met it.
+        evidence: String,
+    },
+    /// The purpose needs no grant.
+    ConsentNotNeeded,
+    /// A grant is on the ledger.
+    ConsentGranted {
+        /// When.
+        at: Time,
+        /// The record that proves it.
+        evidence: String,
+    },
+    /// The purpose needs a grant and there is none.
+    ConsentMissing {
+        /// The program asked about.
+        program: String,
+    },
+    /// The purpose may leave at any hour.
+    HoursAny,
+    /// Inside the window in every zone the recipient may be in.
+    HoursOpen {
+        /// The window.
+        window: String,
+        /// The zones asked.
+        zones: Vec<String>,
+    },
+    /// Outside of it.
+    HoursClosed {
+        /// The window.
+        window: String,
+        /// The zone that is closed.
+        zone: String,
+        /// The next permitted instant.
+        until: Time,
+        /// The same, on the recipient's wall clock.
+        local: String,
+    },
+    /// Confirmations of opt-outs and answers to HELP are free of consent and hours.
+    Exempt,
+    /// An earlier text of the same run has not left yet.
+    Behind {
+        /// The earlier text.
+        message: MessageId,
+        /// Its deadline, when it stops blocking.
+        until: Time,
+    },
+    /// The sender's rate is used up.
+    RateFull {
+        /// The next free slot.
+        until: Time,
+    },
+    /// The account refuses our credentials or is out of funds.
+    AccountPaused {
+        /// The account.
+        account: String,
+    },
+    /// A failed try may be repeated.
+    RetryLater {
+        /// When.
+        at: Time,
+        /// What failed.
+        cause: String,
+    },
+    /// Tried as often as the policy allows.
+    AttemptsUsedUp {
+        /// How often.
+        tried: u32,
+        /// What failed last.
+        cause: String,
+    },
+    /// The vendor refused for good.
+    Refused {
+        /// The class of the refusal.
+        class: String,
+        /// The vendor's code.
+        vendor_code: String,
+    },
+    /// Nobody knows whether the vendor took it.
+    Unclear {
+        /// What happened.
+        cause: String,
+    },
+    /// The process ended between claim and answer.
+    TakenOver {
+        /// The attempt that was in the air.
+        attempt: AttemptId,
+    },
+    /// A template could not be rendered.
+    TemplateFailed {
+        /// The template.
+        template: String,
+        /// What is wrong, naming the variable.
+        problem: String,
+    },
+    /// Somebody cancelled it.
+    CanceledBy {
+        /// Who, or the inbound text that did.
+        by: String,
+    },
+    /// The inbound text that caused this.
+    Inbound {
+        /// The inbound text.
+        inbound: InboundId,
+    },
+    /// The hook that caused this.
+    Hook {
+        /// The hook.
+        hook: HookId,
+    },
+}
+
+impl Reason {
+    /// The stable code, as in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Reason::DeadlineAhead { .. } => "deadline_ahead",
+            Reason::DeadlinePassed { .. } => "deadline_passed",
+            Reason::NumberTextable => "number_textable",
+            Reason::NumberMissing => "number_missing",
+            Reason::NumberImpossible { .. } => "number_impossible",
+            Reason::FixedLine => "fixed_line",
+            Reason::NotSuppressed => "not_suppressed",
+            Reason::OptedOut { .. } => "opted_out",
+            Reason::Revoked { .. } => "revoked",
+            Reason::VendorBlocked { .. } => "vendor_blocked",
+            Reason::ConsentNotNeeded => "consent_not_needed",
+            Reason::ConsentGranted { .. } => "consent_granted",
+            Reason::ConsentMissing { .. } => "consent_missing",
+            Reason::HoursAny => "hours_any",
+            Reason::HoursOpen { .. } => "hours_open",
+            Reason::HoursClosed { .. } => "hours_closed",
+            Reason::Exempt => "exempt",
+            Reason::Behind { .. } => "behind",
+            Reason::RateFull { .. } => "rate_full",
+            Reason::AccountPaused { .. } => "account_paused",
+            Reason::RetryLater { .. } => "retry_later",
+            Reason::AttemptsUsedUp { .. } => "attempts_used_up",
+            Reason::Refused { .. } => "refused",
+            Reason::Unclear { .. } => "unclear",
+            Reason::TakenOver { .. } => "taken_over",
+            Reason::TemplateFailed { .. } => "template_failed",
+            Reason::CanceledBy { .. } => "canceled_by",
+            Reason::Inbound { .. } => "inbound",
+            Reason::Hook { .. } => "hook",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::DeadlineAhead { deadline } => write!(f, "worth sending until {deadline}"),
+            Reason::DeadlinePassed { deadline } => write!(f, "its deadline {deadline} has passed"),
+            Reason::NumberTextable => f.write_str("the number can receive texts"),
+            Reason::NumberMissing => f.write_str("the source gave no phone number"),
+            Reason::NumberImpossible { problem } => write!(f, "the phone number {problem}"),
+            Reason::FixedLine => f.write_str("the number is a fixed line, which cannot receive texts"),
+            Reason::NotSuppressed => f.write_str("the recipient has not opted out"),
+            Reason::OptedOut { at, evidence } => write!(f, "the recipient opted out at {at} ({evidence})"),
+            Reason::Revoked { at, evidence } => write!(f, "consent was revoked at {at} ({evidence})"),
+            Reason::VendorBlocked { at, evidence } => write!(f, "the vendor blocks this recipient for this sender since {at} ({evidence})"),
+            Reason::ConsentNotNeeded => f.write_str("this purpose needs no recorded grant"),
+            Reason::ConsentGranted { at, evidence } => write!(f, "consent was granted at {at} ({evidence})"),
+            Reason::ConsentMissing { program } => write!(f, "this purpose needs a recorded grant for '{program}', and there is none"),
+            Reason::HoursAny => f.write_str("this purpose may be sent at any hour"),
+            Reason::HoursOpen { window, zones } => write!(f, "inside {window} in {}", zones.join(", ")),
+            Reason::HoursClosed { window, zone, local, .. } => write!(f, "outside {window} in {zone}; next permitted {local}"),
+            Reason::Exempt => f.write_str("a confirmation or help answer, free of consent and quiet hours"),
+            Reason::Behind { message, until } => write!(f, "waits for {message} of the same run, at most until {until}"),
+            Reason::RateFull { until } => write!(f, "the sender's rate is used up; next slot {until}"),
+            Reason::AccountPaused { account } => write!(f, "the account '{account}' is paused; see the open alerts"),
+            Reason::RetryLater { at, cause } => write!(f, "{cause}; tried again at {at}"),
+            Reason::AttemptsUsedUp { tried, cause } => write!(f, "tried {tried} times; last: {cause}"),
+            Reason::Refused { class, vendor_code } => write!(f, "the vendor refused it for good ({class}, code {vendor_code})"),
+            Reason::Unclear { cause } => write!(f, "nobody knows whether the vendor took it: {cause}; not sent again"),
+            Reason::TakenOver { attempt } => write!(f, "the process ended while {attempt} was in the air"),
+            Reason::TemplateFailed { template, problem } => write!(f, "template '{template}' could not be rendered: {problem}"),
+            Reason::CanceledBy { by } => write!(f, "cancelled by {by}"),
+            Reason::Inbound { inbound } => write!(f, "inbound text {inbound}"),
+            Reason::Hook { hook } => write!(f, "webhook {hook}"),
+        }
+    }
+}

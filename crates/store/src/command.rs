@@ -1,0 +1,143 @@
+//! The writes: closed list of commands, each one part, each a compare-and-set or an idempotent insert.
+//!
+//! Its own file because the list is the contract of both backends. A command is repeated safely: a store that
+//! commits in order may be killed between any two of them.
+
+use trunkline_core::id::{AddressId, EventId, HookId};
+use trunkline_core::message;
+use trunkline_core::owe::Owe;
+use trunkline_core::time::Time;
+
+use crate::row::{Address, AddressNews, ApiKey, Definition, Event, Fate, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run, Session, SignIns, Writeback};
+
+/// What one decision changes, in the order in which it must be done where there is no common transaction.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Unit(pub Vec<Command>);
+
+impl Unit {
+    /// One command alone.
+    pub fn one(command: Command) -> Unit {
+        Unit(vec![command])
+    }
+}
+
+/// What a command did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It changed the store.
+    Done,
+    /// What it would make is there already; nothing changed.
+    Already,
+}
+
+/// A change of one message: its new state, the events that led there, what is owed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageChange {
+    /// The message as it shall be; its `rev` is what the row must have now, 0 for a new one. Each event adds 1.
+    pub message: Message,
+    /// What happened, in order, each with the dedupe key that makes it new (receipts).
+    pub events: Vec<(message::Event, Option<[u8; 16]>)>,
+    /// What others are owed.
+    pub owes: Vec<Owe>,
+    /// For a claim: the address's `guard_version` as the gate saw it; compared and bumped.
+    pub guard: Option<i64>,
+}
+
+/// One write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Takes a source event; `Already` if its (source, id) is known.
+    AcceptEvent(Box<Event>),
+    /// Says what became of an event; only the first word counts.
+    FinishEvent(EventId, Fate),
+    /// Puts a dead event back to work.
+    ReviveEvent(EventId),
+    /// Writes a profile: the latest wins, by `updated_at`.
+    PutProfile(Box<Profile>),
+    /// Makes an address if there is none.
+    PutAddress(Box<Address>),
+    /// Appends to an address's ledger and conversation, and changes its messages: all in one part, all or nothing.
+    /// The address's `guard_version` is what the row must have, and is bumped. `Already` if the inbound text is known.
+    News {
+        /// The address.
+        address: AddressId,
+        /// The version the row must have.
+        guard_version: i64,
+        /// What is new.
+        news: Box<AddressNews>,
+        /// Changes of its messages.
+        messages: Vec<MessageChange>,
+        /// What others are owed.
+        owes: Vec<Owe>,
+    },
+    /// Makes or moves a run; its `rev` is what the row must have now, 0 for a new one. `Already` if a new one exists.
+    PutRun(Box<Run>, Vec<String>),
+    /// Makes or changes a message. `Already` if a new one exists, or if every event's dedupe key is known.
+    PutMessage(Box<MessageChange>),
+    /// Files a raw hook.
+    PutHook(Box<Hook>),
+    /// Says how far a hook is; counts a try.
+    MoveHook(HookId, HookState, String),
+    /// Files a refused hook; the newest ten thousand are kept.
+    Refuse(Refusal),
+    /// Notes which attempt a vendor's id belongs to, and wakes hooks that wait for it. `Already` if it is known.
+    BindRef(ProviderRef),
+    /// Parks a hook until a vendor's id is bound; if it is bound already, the hook is due at once.
+    Park {
+        /// The account.
+        account: String,
+        /// The vendor's id.
+        vendor_id: String,
+        /// The hook.
+        hook: HookId,
+        /// When to look again by oneself.
+        due: Time,
+    },
+    /// Reserves an idempotency key; `Already` if it is reserved.
+    Reserve([u8; 16], Reservation),
+    /// Moves a sender's bucket on from `from` to `to`.
+    Advance {
+        /// The account.
+        account: String,
+        /// The sender.
+        sender: String,
+        /// What the row must say.
+        from: Time,
+        /// What it says then.
+        to: Time,
+    },
+    /// Pauses an account, or with a past instant lifts the pause.
+    Pause(crate::row::Pause),
+    /// Writes a write-back's progress; (`wanted`, `epoch`, state) are compared through `expect`.
+    PutWriteback {
+        /// The row as it shall be.
+        row: Box<Writeback>,
+        /// The row as it was loaded.
+        expect: Box<Writeback>,
+    },
+    /// Owes something that no other command carries.
+    Owe(Owe),
+    /// Closes an alert.
+    CloseAlert {
+        /// The stable code.
+        code: String,
+        /// What it is about.
+        about: String,
+    },
+    /// Publishes a definition; `Already` if the newest version says the same.
+    Publish(Definition),
+    /// Adds to counters of today.
+    Count(Vec<(String, i64)>),
+    /// Starts a generation: whoever claimed before is gone.
+    TakeEpoch,
+    /// Writes an API key.
+    PutApiKey(ApiKey),
+    /// Writes an operator.
+    PutOperator(Operator),
+    /// Writes a session.
+    PutSession(Session),
+    /// Ends a session.
+    EndSession([u8; 16]),
+    /// Writes the failed sign-ins of a name.
+    PutSignIns(String, SignIns),
+}

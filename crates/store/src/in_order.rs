@@ -1,0 +1,103 @@
+//! Commands one by one: how a store without transactions over parts commits, around any store that has them.
+//!
+//! Its own file because it is the proof that no stage relies on a common transaction: the contract suite and the
+//! simulation run with it and without it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use trunkline_core::consent::ConsentEntry;
+use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
+use trunkline_core::message::Delivery;
+use trunkline_core::owe::Subject;
+use trunkline_core::time::Time;
+
+use crate::row::{
+    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run, Session,
+    SignIns, Writeback,
+};
+use crate::{Committed, Store, StoreError, Unit};
+
+/// A store that commits each command on its own.
+pub struct InOrder(pub Arc<dyn Store>);
+
+/// Passes a read through.
+macro_rules! through {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Store for InOrder {
+            async fn commit(&self, now: Time, units: Vec<Unit>) -> Vec<Committed> {
+                let mut all = Vec::with_capacity(units.len());
+                for unit in units {
+                    all.push(self.one(now, unit).await);
+                }
+                all
+            }
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                self.0.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+impl InOrder {
+    async fn one(&self, now: Time, unit: Unit) -> Committed {
+        let mut done = Vec::new();
+        for command in unit.0 {
+            let result = self.0.commit(now, vec![Unit::one(command)]).await.pop();
+            done.extend(result.unwrap_or(Ok(Vec::new()))?);
+        }
+        Ok(done)
+    }
+}
+
+through! {
+    relay(now: Time, limit: usize) -> usize;
+    installation() -> ([u8; 32], i64);
+    due_hooks(lane: HookLane, now: Time, limit: usize) -> Vec<Hook>;
+    new_events(limit: usize) -> Vec<Event>;
+    due_runs(now: Time, limit: usize) -> Vec<Run>;
+    due_messages(now: Time, limit: usize) -> Vec<Message>;
+    orphaned_messages(epoch: i64, limit: usize) -> Vec<Message>;
+    due_writebacks(now: Time, epoch: i64, limit: usize) -> Vec<Writeback>;
+    events(ids: &[EventId]) -> Vec<Event>;
+    profiles(ids: &[ProfileId]) -> Vec<Profile>;
+    addresses(ids: &[AddressId]) -> Vec<Address>;
+    runs(ids: &[RunId]) -> Vec<Run>;
+    messages(ids: &[MessageId]) -> Vec<Message>;
+    waiting_in_runs(runs: &[RunId]) -> Vec<Message>;
+    waiting_for_address(address: AddressId) -> Vec<Message>;
+    last_left(address: AddressId, sender: &str) -> Option<Message>;
+    provider_refs(account: &str, vendor_ids: &[String]) -> Vec<Option<AttemptId>>;
+    bucket(account: &str, sender: &str) -> Time;
+    pauses() -> Vec<Pause>;
+    reservation(key: [u8; 16]) -> Option<Reservation>;
+    definitions() -> Vec<Definition>;
+    history(owner: &[u8]) -> Vec<HistoryEntry>;
+    ledger(address: AddressId) -> Vec<ConsentEntry>;
+    inbound_of(address: AddressId, limit: usize) -> Vec<Inbound>;
+    inbound(ids: &[InboundId]) -> Vec<Inbound>;
+    hook(id: HookId) -> Option<Hook>;
+    refusals(limit: usize) -> Vec<Refusal>;
+    writebacks_of(subject: Subject) -> Vec<Writeback>;
+    writeback(connector: &str, record: &str) -> Option<Writeback>;
+    dead(limit: usize) -> Vec<Dead>;
+    messages_of(address: AddressId, limit: usize) -> Vec<Message>;
+    messages_labelled(value: &str, limit: usize) -> Vec<Message>;
+    recent_messages(delivery: Option<Delivery>, limit: usize) -> Vec<Message>;
+    held() -> Vec<Held>;
+    counters(since_day: &str) -> Vec<Counter>;
+    alerts() -> Vec<Alert>;
+    cases(limit: usize) -> Vec<Case>;
+    messages_after(after: Option<MessageId>, limit: usize) -> Vec<Message>;
+    addresses_after(after: Option<AddressId>, limit: usize) -> Vec<Address>;
+    runs_after(after: Option<RunId>, limit: usize) -> Vec<Run>;
+    events_after(after: Option<EventId>, limit: usize) -> Vec<Event>;
+    recount() -> Vec<Counter>;
+    backlog() -> Vec<(String, i64)>;
+    api_key(id: &str) -> Option<ApiKey>;
+    api_keys() -> Vec<ApiKey>;
+    operator(name: &str) -> Option<Operator>;
+    session(hash: [u8; 16]) -> Option<Session>;
+    sign_ins(name: &str) -> SignIns;
+}

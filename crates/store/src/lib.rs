@@ -1,0 +1,143 @@
+//! Where state lives: one trait of use-case operations, and what each makes atomic.
+//!
+//! Stages load facts through the reads and hand decisions back as commands. A command touches one part and is a
+//! compare-and-set; a unit is what one decision changes. No caller sees a table, a transaction or a dialect.
+
+pub mod command;
+pub mod error;
+pub mod row;
+
+pub mod in_order;
+pub mod sqlite;
+
+use async_trait::async_trait;
+use trunkline_core::consent::ConsentEntry;
+use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
+use trunkline_core::message::Delivery;
+use trunkline_core::owe::Subject;
+use trunkline_core::time::Time;
+
+pub use command::{Applied, Command, Unit};
+pub use error::StoreError;
+
+use row::{
+    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run, Session,
+    SignIns, Writeback,
+};
+
+/// What a unit came to.
+pub type Committed = Result<Vec<Applied>, StoreError>;
+
+/// The store. Every operation takes what it needs as values, `now` included; none waits for anything but the disk.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Commits units. With one transaction over parts a unit is all or nothing and durable when this returns; in
+    /// order, its commands commit one by one and the first conflict ends it, which is why effects come first and
+    /// the mark at home last. A conflict in one unit does not touch another.
+    async fn commit(&self, now: Time, units: Vec<Unit>) -> Vec<Committed>;
+
+    /// Moves at most `limit` owed effects from the outbox to where they are worked on; returns how many. Stores that
+    /// write them at once have none.
+    async fn relay(&self, now: Time, limit: usize) -> Result<usize, StoreError>;
+
+    /// The installation's key and the current generation, made on first use.
+    async fn installation(&self) -> Result<([u8; 32], i64), StoreError>;
+
+    /// Hooks of a lane that are due, oldest first.
+    async fn due_hooks(&self, lane: HookLane, now: Time, limit: usize) -> Result<Vec<Hook>, StoreError>;
+    /// Events that no journey has looked at, oldest first.
+    async fn new_events(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// Runs that are due, the longest waiting first.
+    async fn due_runs(&self, now: Time, limit: usize) -> Result<Vec<Run>, StoreError>;
+    /// Messages queued or held that are due, the longest waiting first.
+    async fn due_messages(&self, now: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Messages whose attempt in the air was claimed by a generation before `epoch`.
+    async fn orphaned_messages(&self, epoch: i64, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Write-backs that are due, and those in flight since a generation before `epoch`.
+    async fn due_writebacks(&self, now: Time, epoch: i64, limit: usize) -> Result<Vec<Writeback>, StoreError>;
+
+    /// Events by id; missing ones are left out, here and below.
+    async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>, StoreError>;
+    /// Profiles by id.
+    async fn profiles(&self, ids: &[ProfileId]) -> Result<Vec<Profile>, StoreError>;
+    /// Addresses by id.
+    async fn addresses(&self, ids: &[AddressId]) -> Result<Vec<Address>, StoreError>;
+    /// Runs by id.
+    async fn runs(&self, ids: &[RunId]) -> Result<Vec<Run>, StoreError>;
+    /// Messages by id.
+    async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError>;
+    /// Messages of these runs that have not left, oldest first.
+    async fn waiting_in_runs(&self, runs: &[RunId]) -> Result<Vec<Message>, StoreError>;
+    /// Messages of an address that have not left.
+    async fn waiting_for_address(&self, address: AddressId) -> Result<Vec<Message>, StoreError>;
+    /// The newest message to an address from a sender that may be on the phone.
+    async fn last_left(&self, address: AddressId, sender: &str) -> Result<Option<Message>, StoreError>;
+    /// Which attempts the vendor's ids belong to, in the order asked.
+    async fn provider_refs(&self, account: &str, vendor_ids: &[String]) -> Result<Vec<Option<AttemptId>>, StoreError>;
+    /// The bucket of a sender: its theoretical arrival time.
+    async fn bucket(&self, account: &str, sender: &str) -> Result<Time, StoreError>;
+    /// Accounts that are paused.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+    /// A reserved idempotency key.
+    async fn reservation(&self, key: [u8; 16]) -> Result<Option<Reservation>, StoreError>;
+    /// Every published definition.
+    async fn definitions(&self) -> Result<Vec<Definition>, StoreError>;
+
+    /// The history of a message or run, oldest first.
+    async fn history(&self, owner: &[u8]) -> Result<Vec<HistoryEntry>, StoreError>;
+    /// The consent ledger of an address, oldest first.
+    async fn ledger(&self, address: AddressId) -> Result<Vec<ConsentEntry>, StoreError>;
+    /// Texts from an address, newest first.
+    async fn inbound_of(&self, address: AddressId, limit: usize) -> Result<Vec<Inbound>, StoreError>;
+    /// Inbound texts by id.
+    async fn inbound(&self, ids: &[InboundId]) -> Result<Vec<Inbound>, StoreError>;
+    /// A raw hook.
+    async fn hook(&self, id: HookId) -> Result<Option<Hook>, StoreError>;
+    /// The newest refused hooks.
+    async fn refusals(&self, limit: usize) -> Result<Vec<Refusal>, StoreError>;
+    /// The write-backs of a subject.
+    async fn writebacks_of(&self, subject: Subject) -> Result<Vec<Writeback>, StoreError>;
+    /// One write-back.
+    async fn writeback(&self, connector: &str, record: &str) -> Result<Option<Writeback>, StoreError>;
+    /// Everything that gave up, newest first.
+    async fn dead(&self, limit: usize) -> Result<Vec<Dead>, StoreError>;
+
+    /// Messages to an address, newest first.
+    async fn messages_of(&self, address: AddressId, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Messages with a label of this value, newest first.
+    async fn messages_labelled(&self, value: &str, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Messages, newest first, optionally of one delivery state.
+    async fn recent_messages(&self, delivery: Option<Delivery>, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// How many messages are held, by reason.
+    async fn held(&self) -> Result<Vec<Held>, StoreError>;
+    /// Counters of a day (`2026-11-23`) and later.
+    async fn counters(&self, since_day: &str) -> Result<Vec<Counter>, StoreError>;
+    /// Open alerts, newest first.
+    async fn alerts(&self) -> Result<Vec<Alert>, StoreError>;
+    /// Open cases, the most urgent first.
+    async fn cases(&self, limit: usize) -> Result<Vec<Case>, StoreError>;
+
+    /// Messages after an id in id order: how `verify` walks.
+    async fn messages_after(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Addresses after an id in id order: how `verify` walks.
+    async fn addresses_after(&self, after: Option<AddressId>, limit: usize) -> Result<Vec<Address>, StoreError>;
+    /// Runs after an id in id order: how `verify` walks.
+    async fn runs_after(&self, after: Option<RunId>, limit: usize) -> Result<Vec<Run>, StoreError>;
+    /// Events after an id in id order, with what became of them.
+    async fn events_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// The message counters as a recount of the rows gives them.
+    async fn recount(&self) -> Result<Vec<Counter>, StoreError>;
+    /// How much waits in each queue: (name, rows).
+    async fn backlog(&self) -> Result<Vec<(String, i64)>, StoreError>;
+
+    /// An API key by its public id.
+    async fn api_key(&self, id: &str) -> Result<Option<ApiKey>, StoreError>;
+    /// Every API key.
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+    /// An operator by name.
+    async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError>;
+    /// A session by the hash of its token.
+    async fn session(&self, hash: [u8; 16]) -> Result<Option<Session>, StoreError>;
+    /// Failed sign-ins of a name.
+    async fn sign_ins(&self, name: &str) -> Result<SignIns, StoreError>;
+}

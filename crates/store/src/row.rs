@@ -1,0 +1,575 @@
+//! The rows, as values of the domain.
+//!
+//! Its own file because both backends read and write these and nothing else. They carry no behaviour beyond saying
+//! what they are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use trunkline_core::consent::{ConsentEntry, ConsentState};
+use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
+use trunkline_core::journey::Position;
+use trunkline_core::keyword::Keyword;
+use trunkline_core::message::State;
+use trunkline_core::number::Number;
+use trunkline_core::owe::{AlertKind, Subject};
+use trunkline_core::purpose::Purpose;
+use trunkline_core::segment::Size;
+use trunkline_core::source::Mapped;
+use trunkline_core::time::Time;
+
+/// What became of a source event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fate", rename_all = "snake_case")]
+pub enum Fate {
+    /// No journey wanted it.
+    NoJourney,
+    /// Runs were started, or were there already.
+    Runs {
+        /// Their ids, with a word of what happened.
+        runs: Vec<(RunId, String)>,
+    },
+    /// It could not be worked on.
+    Dead {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A source event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// What it says, mapped.
+    pub mapped: Mapped,
+    /// When it was taken.
+    pub received_at: Time,
+    /// The hook that brought it.
+    pub hook: Option<HookId>,
+    /// What became of it, once something did.
+    pub fate: Option<Fate>,
+}
+
+/// What a system of record says about a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Its id.
+    pub id: ProfileId,
+    /// The system of record.
+    pub system: String,
+    /// The person's id there.
+    pub external_id: String,
+    /// What the system says.
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+    /// The person's locale.
+    pub locale: Option<String>,
+    /// The person's address now.
+    pub address: AddressId,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+/// What an address's value is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "channel", content = "value", rename_all = "snake_case")]
+pub enum Place {
+    /// A phone number.
+    Sms(Number),
+    /// What a source gave instead of one.
+    NotANumber {
+        /// As given, clipped.
+        given: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The source gave nothing.
+    Nowhere,
+}
+
+impl Place {
+    /// For people: masked.
+    pub fn masked(&self) -> String {
+        match self {
+            Place::Sms(number) => number.masked(),
+            Place::NotANumber { given, .. } => {
+                let shown: String = given.chars().take(3).collect();
+                format!("{shown}… (not a number)")
+            }
+            Place::Nowhere => "no number".to_owned(),
+        }
+    }
+}
+
+/// An address: owns consent, messages and conversations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Its id.
+    pub id: AddressId,
+    /// What it is.
+    pub place: Place,
+    /// Every zone its holder may be in.
+    pub zones: Vec<String>,
+    /// What the ledger says: a fold of it.
+    pub consent: ConsentState,
+    /// Bumped by every change that a claim must notice, and by every claim.
+    pub guard_version: i64,
+}
+
+/// One execution of a journey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The journey.
+    pub journey: String,
+    /// The version it keeps.
+    pub version: i64,
+    /// Whom it is about.
+    pub profile: ProfileId,
+    /// What it is about.
+    pub correlation: String,
+    /// The event that started it.
+    pub event: EventId,
+    /// Where it is.
+    pub position: Position,
+    /// Compared and bumped by each change.
+    pub rev: i64,
+}
+
+/// Where an intent came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "origin", rename_all = "snake_case")]
+pub enum Origin {
+    /// A step of a run.
+    Journey {
+        /// The journey.
+        journey: String,
+        /// Its version.
+        version: i64,
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: String,
+        /// The visit of it.
+        visit: u32,
+    },
+    /// A call of the API or the command line.
+    Api {
+        /// The key that asked.
+        client: String,
+    },
+    /// The one confirmation of an opt-out or of its end.
+    Confirmation {
+        /// The text that asked.
+        inbound: InboundId,
+    },
+    /// The answer to HELP.
+    Help {
+        /// The text that asked.
+        inbound: InboundId,
+    },
+}
+
+impl Origin {
+    /// The run it belongs to.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Origin::Journey { run, .. } => Some(*run),
+            Origin::Api { .. } | Origin::Confirmation { .. } | Origin::Help { .. } => None,
+        }
+    }
+
+    /// Whether consent and hours do not apply.
+    pub fn exempt(&self) -> bool {
+        matches!(self, Origin::Confirmation { .. } | Origin::Help { .. })
+    }
+}
+
+/// The decision that one text must go out: never changes once made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The address.
+    pub address: AddressId,
+    /// Whom it is about.
+    pub profile: Option<ProfileId>,
+    /// The event it follows from.
+    pub event: Option<EventId>,
+    /// Where it came from.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// What the recipient signed up for.
+    pub program: String,
+    /// The provider account.
+    pub account: String,
+    /// The sender.
+    pub sender: String,
+    /// The text, rendered once.
+    pub body: String,
+    /// The template and locale it was rendered from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<(String, String)>,
+    /// Its size.
+    pub size: Size,
+    /// When it stops being worth sending.
+    pub deadline: Time,
+    /// When it was made.
+    pub created_at: Time,
+    /// Labels, such as the order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A message: an intent and its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// What must go out.
+    pub intent: Intent,
+    /// What happened to it.
+    pub state: State,
+    /// Compared and bumped by each change; also the number of history entries.
+    pub rev: i64,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+/// One entry of a history, the body as JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEntry {
+    /// Its place, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: Time,
+    /// The fold's version when it was written.
+    pub fold: u32,
+    /// What happened.
+    pub body: serde_json::Value,
+}
+
+/// A text from a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbound {
+    /// Its id.
+    pub id: InboundId,
+    /// Who sent it.
+    pub address: AddressId,
+    /// The provider account.
+    pub account: String,
+    /// Which of our senders it was sent to.
+    pub sender: String,
+    /// The text.
+    pub body: String,
+    /// What it asks for, if it is a keyword.
+    pub keyword: Option<Keyword>,
+    /// The message it answers.
+    pub answers: Option<MessageId>,
+    /// When the hook was received.
+    pub received_at: Time,
+    /// The hook.
+    pub hook: HookId,
+}
+
+/// Which queue a hook waits in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HookLane {
+    /// Texts from people.
+    Inbound,
+    /// Receipts.
+    Receipt,
+    /// Source events.
+    Source,
+}
+
+impl HookLane {
+    /// All of them, the most urgent first.
+    pub const ALL: [HookLane; 3] = [HookLane::Inbound, HookLane::Receipt, HookLane::Source];
+
+    /// The word in rows and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            HookLane::Inbound => "inbound",
+            HookLane::Receipt => "receipt",
+            HookLane::Source => "source",
+        }
+    }
+}
+
+/// How far a hook is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookState {
+    /// To be worked on when due.
+    Waiting {
+        /// When.
+        due: Time,
+    },
+    /// Applied.
+    Done,
+    /// Cannot be read.
+    Dead,
+}
+
+/// A raw hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Its id.
+    pub id: HookId,
+    /// The name it was posted to.
+    pub name: String,
+    /// Which queue it waits in.
+    pub lane: HookLane,
+    /// The method.
+    pub method: String,
+    /// The public URL.
+    pub url: String,
+    /// Headers as received.
+    pub headers: Vec<(String, String)>,
+    /// The body, untouched.
+    pub body: Vec<u8>,
+    /// When it was received.
+    pub received_at: Time,
+    /// How far it is.
+    pub state: HookState,
+    /// How often it was worked on.
+    pub tries: u32,
+    /// What came of it, for people.
+    pub note: String,
+}
+
+/// A hook that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The name it was posted to.
+    pub name: String,
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub reason: String,
+    /// The method and URL.
+    pub request: String,
+    /// The first bytes of the body.
+    pub body: String,
+}
+
+/// How far a write-back is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WritebackState {
+    /// The record is as wanted.
+    Idle,
+    /// To be written when due.
+    Due,
+    /// A write is in the air.
+    Flying,
+    /// Given up.
+    Dead,
+}
+
+/// A record in another system, and how far it is behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writeback {
+    /// The connector.
+    pub connector: String,
+    /// The record's key.
+    pub record: String,
+    /// What it is rendered from.
+    pub subject: Subject,
+    /// Counts what was owed.
+    pub wanted: i64,
+    /// What of that was written.
+    pub written: i64,
+    /// How far it is.
+    pub state: WritebackState,
+    /// When it is due.
+    pub due: Time,
+    /// How often in a row it failed.
+    pub tries: u32,
+    /// The generation that claimed it.
+    pub epoch: i64,
+    /// What failed last.
+    pub cause: String,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+/// An open alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Whom it is for.
+    pub kind: AlertKind,
+    /// The stable code.
+    pub code: String,
+    /// What it is about.
+    pub about: String,
+    /// What to do.
+    pub detail: String,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// When it was last raised.
+    pub last_at: Time,
+    /// How often.
+    pub times: i64,
+}
+
+/// An open case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Its number.
+    pub number: i64,
+    /// The stable code of why.
+    pub code: String,
+    /// The address.
+    pub address: AddressId,
+    /// The message.
+    pub message: Option<MessageId>,
+    /// What to look at.
+    pub detail: String,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// When it should be looked at.
+    pub due: Time,
+    /// Who has it.
+    pub owner: Option<String>,
+}
+
+/// A paused account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// The account.
+    pub account: String,
+    /// Until when.
+    pub until: Time,
+    /// Why.
+    pub cause: String,
+}
+
+/// A reserved idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// The hash of the parsed body.
+    pub body: [u8; 16],
+    /// The message minted for it, which may not exist yet.
+    pub message: MessageId,
+    /// When it was reserved.
+    pub at: Time,
+}
+
+/// A published definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// What it is: `journey`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// From 1.
+    pub version: i64,
+    /// The definition as JSON.
+    pub body: String,
+    /// When it was published.
+    pub published_at: Time,
+}
+
+/// A counter of one day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counter {
+    /// The day in UTC.
+    pub day: String,
+    /// What is counted.
+    pub name: String,
+    /// How many.
+    pub value: i64,
+}
+
+/// How many messages are held for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The reason's code.
+    pub code: String,
+    /// How many.
+    pub count: i64,
+    /// When the first of them is asked again.
+    pub next: Time,
+    /// One of them.
+    pub example: MessageId,
+}
+
+/// Something that gave up and can be replayed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dead {
+    /// How to name it to `replay`.
+    pub id: String,
+    /// What it is: `hook`, `writeback`, `event`.
+    pub kind: String,
+    /// Why.
+    pub cause: String,
+    /// Since when.
+    pub at: Time,
+}
+
+/// An API key; the secret itself is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// The public half.
+    pub id: String,
+    /// SHA-256 of the secret half, cut.
+    pub hash: [u8; 16],
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was revoked.
+    pub revoked_at: Option<Time>,
+}
+
+/// An operator of the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// The name.
+    pub name: String,
+    /// The argon2id hash.
+    pub password: String,
+}
+
+/// A signed-in session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The hash of its token.
+    pub hash: [u8; 16],
+    /// Who.
+    pub operator: String,
+    /// When it ends.
+    pub expires_at: Time,
+}
+
+/// Failed sign-ins of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SignIns {
+    /// How many in a row.
+    pub failures: i64,
+    /// No further attempt before this.
+    pub not_before: Time,
+}
+
+/// A change of one address: ledger entries and a text that came in, with the messages they cancel or flag.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AddressNews {
+    /// Entries to append.
+    pub entries: Vec<ConsentEntry>,
+    /// A text that came in; if it is there already, the whole command changes nothing.
+    pub inbound: Option<Inbound>,
+}
+
+/// Which attempt a vendor's id belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderRef {
+    /// The account.
+    pub account: String,
+    /// The vendor's id.
+    pub vendor_id: String,
+    /// Our attempt.
+    pub attempt: AttemptId,
+}

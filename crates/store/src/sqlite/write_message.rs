@@ -1,0 +1,60 @@
+//! What a change of a message does to the tables: the row, its history, its counters, its labels, what it owes.
+//!
+//! Its own file because this is the hot path and the one place where all of these move together.
+
+use rusqlite::{Connection, params};
+use trunkline_core::message::{Delivery, FOLD_VERSION};
+use trunkline_core::time::Time;
+
+use super::codec::{self, message_key, to_json};
+use super::write::{Tally, exec, owe_all};
+use super::{Owes, failed};
+use crate::StoreError;
+use crate::command::{Applied, MessageChange};
+
+pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes, tally: &mut Tally) -> Result<Applied, StoreError> {
+    let message = &change.message;
+    let owner = message.id.bytes();
+    for key in change.events.iter().filter_map(|(_, key)| key.as_ref()) {
+        let known = codec::first(c, "SELECT 1 FROM history WHERE owner = ?1 AND dedupe = ?2", params![owner, key], |_| Ok(()))?;
+        if known.is_some() {
+            return Ok(Applied::Already);
+        }
+    }
+    let rev = message.rev + i64::try_from(change.events.len()).unwrap_or(i64::MAX);
+    let (state, delivery, due) = (to_json(&message.state)?, message.state.delivery(), message.state.due.map(|d| d.0));
+    let work = serde_json::to_value(message.state.work).ok().and_then(|w| w.as_str().map(str::to_owned)).unwrap_or_default();
+    let day = message.intent.created_at.utc_day();
+    let key = message_key(message.id);
+    if message.rev == 0 {
+        let sql = "INSERT OR IGNORE INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let (intent, run) = (to_json(&message.intent)?, message.intent.origin.run().map(|r| r.0));
+        let address = message.intent.address.0;
+        if exec(c, sql, params![key, message.id.part, address, run, intent, state, work, delivery.word(), due, rev, message.intent.created_at.0, now.0])? == 0 {
+            return Ok(Applied::Already);
+        }
+        for (name, value) in &message.intent.labels {
+            exec(c, "INSERT OR IGNORE INTO label (value, message, name) VALUES (?1, ?2, ?3)", params![value, key, name])?;
+        }
+    } else {
+        let before = codec::first(c, "SELECT delivery FROM message WHERE id = ?1 AND rev = ?2", params![key, message.rev], |row| row.get::<_, String>(0).map_err(failed))?;
+        let Some(before) = before.as_deref().and_then(Delivery::from_word) else { return Err(StoreError::Conflict { what: "message" }) };
+        let sql = "UPDATE message SET state = ?2, work = ?3, delivery = ?4, due = ?5, rev = ?6, updated_at = ?7 WHERE id = ?1";
+        exec(c, sql, params![key, state, work, delivery.word(), due, rev, now.0])?;
+        tally.add(day.clone(), format!("message.{}", before.word()), -1);
+    }
+    tally.add(day, format!("message.{}", delivery.word()), 1);
+    if let Some(guard) = change.guard {
+        let sql = "UPDATE address SET guard_version = guard_version + 1 WHERE id = ?1 AND guard_version = ?2";
+        if exec(c, sql, params![message.intent.address.0, guard])? == 0 {
+            return Err(StoreError::Conflict { what: "address" });
+        }
+    }
+    for ((event, dedupe), seq) in change.events.iter().zip(message.rev + 1..) {
+        let sql = "INSERT INTO history (owner, seq, part, at, fold, body, dedupe) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        exec(c, sql, params![owner, seq, message.id.part, now.0, FOLD_VERSION, to_json(event)?, dedupe])?;
+    }
+    owe_all(c, now, &change.owes, owes)?;
+    Ok(Applied::Done)
+}

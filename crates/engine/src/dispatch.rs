@@ -1,0 +1,163 @@
+//! Due messages: gate again, claim, and give the calls back as data.
+//!
+//! Its own file because of the order it keeps: the attempt is on disk before a byte leaves, and the claim commits
+//! only if nothing the gate saw has moved since. It makes no call itself.
+
+use std::collections::BTreeMap;
+
+use trunkline_connectors::http::Request;
+use trunkline_connectors::sms::Outbound;
+use trunkline_core::gate::{Decision, Verdict};
+use trunkline_core::id::{AddressId, AttemptId, MessageId};
+use trunkline_core::message;
+use trunkline_core::rate::Grant;
+use trunkline_core::reason::Reason;
+use trunkline_core::time::{Span, Time, Uptime};
+use trunkline_store::command::MessageChange;
+use trunkline_store::row::{Address, Message, Pause, Place};
+use trunkline_store::{Command, StoreError, Unit};
+
+use crate::facts::find;
+use crate::{Engine, Tick};
+
+/// A call that is not begun this long after its claim is not begun at all.
+pub const BEGIN_WITHIN: Span = Span::secs(2);
+
+/// A claimed attempt, ready to be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The account, for settling.
+    pub account: String,
+    /// What to send.
+    pub request: Request,
+    /// When the claim committed, for the two-second rule.
+    pub claimed: Uptime,
+    /// When the text stops being worth sending.
+    pub deadline: Time,
+}
+
+/// The tokens taken from the senders' buckets for one batch.
+#[derive(Default)]
+struct Tokens {
+    left: BTreeMap<(String, String), u32>,
+    next: Option<Time>,
+}
+
+/// A planned change of one due message.
+struct Plan {
+    unit: Unit,
+    call: Option<Call>,
+}
+
+impl Engine {
+    /// Claims at most `slots` due messages; what comes back must be called, or settled as not written.
+    pub async fn claim_tick(&self, now: Time, slots: usize) -> Result<(Vec<Call>, Tick), StoreError> {
+        let due = self.store.due_messages(now, slots).await?;
+        if due.is_empty() {
+            return Ok((Vec::new(), Tick::default()));
+        }
+        let addresses = self.store.addresses(&due.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
+        let runs: Vec<_> = due.iter().filter_map(|m| m.intent.origin.run()).collect();
+        let waiting = self.store.waiting_in_runs(&runs).await?;
+        let pauses = self.store.pauses().await?;
+        let mut tokens = self.tokens(&due, now).await?;
+        let mut guards: BTreeMap<AddressId, i64> = addresses.iter().map(|a| (a.id, a.guard_version)).collect();
+        let mut plans = Vec::new();
+        for message in &due {
+            let Some(address) = find(&addresses, message.intent.address) else { continue };
+            plans.extend(self.plan(message, address, &waiting, &pauses, &mut tokens, &mut guards, now));
+        }
+        let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
+        let done = units.len();
+        let landed = self.commit_all("dispatch", units).await?;
+        let claimed = self.clock.uptime();
+        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
+        self.wake(&[]);
+        Ok((calls, Tick { done, next: tokens.next }))
+    }
+
+    /// Takes tokens for the segments of a batch, one compare-and-set for each sender. Tokens taken and not used are
+    /// lost, which errs on the slow side.
+    async fn tokens(&self, due: &[Message], now: Time) -> Result<Tokens, StoreError> {
+        let mut wanted: BTreeMap<(String, String), u32> = BTreeMap::new();
+        for message in due {
+            *wanted.entry((message.intent.account.clone(), message.intent.sender.clone())).or_default() += message.intent.size.segments;
+        }
+        let mut tokens = Tokens::default();
+        for ((account, sender), want) in wanted {
+            let Some(rate) = self.definitions.sender(&account, &sender).map(|s| s.rate) else { continue };
+            let from = self.store.bucket(&account, &sender).await?;
+            let Grant { granted, tat, next } = rate.take(from, now, want);
+            if granted < want {
+                tokens.next = Some(tokens.next.map_or(next, |n| n.min(next)));
+            }
+            if granted == 0 {
+                continue;
+            }
+            let advance = Command::Advance { account: account.clone(), sender: sender.clone(), from, to: tat };
+            match self.commit(Unit::one(advance)).await {
+                Ok(_) => drop(tokens.left.insert((account, sender), granted)),
+                // Another node took them first: this batch sends nothing from this sender.
+                Err(StoreError::Conflict { .. }) => tokens.next = Some(now),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(tokens)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the facts of one decision, loaded once for the whole batch")]
+    fn plan(
+        &self,
+        message: &Message,
+        address: &Address,
+        waiting: &[Message],
+        pauses: &[Pause],
+        tokens: &mut Tokens,
+        guards: &mut BTreeMap<AddressId, i64>,
+        now: Time,
+    ) -> Option<Plan> {
+        let behind = blocker(message, waiting);
+        let mut verdict = self.ask_gate(&message.intent, address, behind, now);
+        if let Some(pause) = pauses.iter().find(|p| p.account == message.intent.account && p.until > now).filter(|_| verdict.decision == Decision::Send) {
+            verdict.findings.push(Reason::AccountPaused { account: pause.account.clone() });
+            verdict.decision = Decision::Hold { until: pause.until.min(message.intent.deadline) };
+        }
+        if verdict.decision != Decision::Send {
+            let change = self.change(message, message::Event::Gated { verdict }, None, address, now).ok()?;
+            return Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: None });
+        }
+        let intent = &message.intent;
+        let left = tokens.left.get_mut(&(intent.account.clone(), intent.sender.clone()))?;
+        *left = left.checked_sub(intent.size.segments)?;
+        let guard = guards.get_mut(&address.id)?;
+        let (change, call) = self.claim(message, address, verdict, *guard, now)?;
+        *guard += 1;
+        Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: Some(call) })
+    }
+
+    fn claim(&self, message: &Message, address: &Address, verdict: Verdict, guard: i64, now: Time) -> Option<(MessageChange, Call)> {
+        let intent = &message.intent;
+        let Place::Sms(number) = &address.place else { return None };
+        let account = self.definitions.accounts.get(&intent.account)?;
+        let n = u32::try_from(message.state.attempts.len()).ok()? + 1;
+        let attempt = AttemptId { message: message.id, n };
+        let event = message::Event::Claimed { n, account: intent.account.clone(), sender: intent.sender.clone(), epoch: self.epoch, verdict };
+        let mut change = self.change(message, event, None, address, now).ok()?;
+        change.guard = Some(guard);
+        let callback_url = self.definitions.callback_url(&intent.account);
+        let validity = intent.deadline.since(now);
+        let text = Outbound { attempt, to: number.e164(), from: &intent.sender, body: &intent.body, validity, callback_url: &callback_url };
+        let request = account.provider.send(&text);
+        let call = Call { attempt, account: intent.account.clone(), request, claimed: self.clock.uptime(), deadline: intent.deadline };
+        Some((change, call))
+    }
+}
+
+/// The earlier message of the same run and address that has not left, if there is one.
+fn blocker(message: &Message, waiting: &[Message]) -> Option<(MessageId, Time)> {
+    let run = message.intent.origin.run()?;
+    let earlier = |m: &&Message| m.intent.origin.run() == Some(run) && m.intent.address == message.intent.address && m.id < message.id;
+    waiting.iter().filter(earlier).min_by_key(|m| m.id).map(|m| (m.id, m.intent.deadline))
+}

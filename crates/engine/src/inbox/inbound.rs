@@ -1,0 +1,170 @@
+//! Texts from people: keywords, the conversation, and what they cancel.
+//!
+//! Its own file because a STOP must take effect in one commit: ledger entry, cancelled texts, flag and confirmation
+//! together, under the address's version, so that no claim slips in between.
+
+use trunkline_connectors::sms::ProviderEvent;
+use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::gate::Verdict;
+use trunkline_core::id::{InboundId, MessageId, hash16};
+use trunkline_core::keyword::{self, Keyword};
+use trunkline_core::message;
+use trunkline_core::owe::Owe;
+use trunkline_core::purpose::Purpose;
+use trunkline_core::reason::Reason;
+use trunkline_core::segment;
+use trunkline_core::time::{Span, Time};
+use trunkline_store::command::MessageChange;
+use trunkline_store::row::{Address, AddressNews, Hook, HookState, Inbound, Intent, Message, Origin};
+use trunkline_store::{Command, StoreError, Unit};
+
+use super::bury;
+use crate::definitions::{OptOutReply, Program, Sender};
+use crate::{Engine, Stage};
+
+/// A confirmation that cannot leave within this time is not sent at all.
+const CONFIRM_WITHIN: Span = Span::mins(5);
+/// How soon somebody should look at an answer.
+const LOOK_WITHIN: Span = Span::hours(4);
+/// How often one text is tried against a moving address before the tick gives up and comes back.
+const RELOADS: usize = 8;
+
+impl Engine {
+    pub(super) async fn take_inbound(&self, hooks: &[Hook], now: Time) -> Result<(), StoreError> {
+        for hook in hooks {
+            // One by one: each may change the address that the next one is about.
+            for _ in 0..RELOADS {
+                let unit = self.inbound(hook, now).await?;
+                match self.commit(unit).await {
+                    Ok(_) => break,
+                    Err(StoreError::Conflict { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.wake(&[Stage::Dispatch, Stage::Writebacks]);
+        Ok(())
+    }
+
+    async fn inbound(&self, hook: &Hook, now: Time) -> Result<Unit, StoreError> {
+        let items = match self.items(hook) {
+            Ok((_, items)) => items,
+            Err(why) => return Ok(bury(hook, &why)),
+        };
+        let Some(ProviderEvent::Inbound { vendor_id, from, to, body, keyword: hint }) = items.into_iter().next().map(|i| i.event) else {
+            return Ok(bury(hook, "not an inbound text"));
+        };
+        let fresh = self.address_of(Some(&from), None, "");
+        let known = self.store.addresses(&[fresh.id]).await?.pop();
+        let address = known.clone().unwrap_or_else(|| fresh.clone());
+        let waiting = self.store.waiting_for_address(address.id).await?;
+        let answered = self.store.last_left(address.id, &to).await?;
+        let keyword = hint.or_else(|| keyword::classify(&body));
+        let inbound = Inbound {
+            id: InboundId::of(&hook.name, &vendor_id, address.id),
+            address: address.id,
+            account: hook.name.clone(),
+            sender: to,
+            body: body.chars().take(4_096).collect(),
+            keyword,
+            answers: answered.as_ref().map(|m| m.id),
+            received_at: hook.received_at,
+            hook: hook.id,
+        };
+        let mut commands = Vec::new();
+        if known.is_none() {
+            commands.push(Command::PutAddress(Box::new(fresh)));
+        }
+        commands.push(self.news(&address, inbound, &waiting, answered.as_ref(), now));
+        commands.push(Command::MoveHook(hook.id, HookState::Done, format!("inbound text {}", InboundId::of(&hook.name, &vendor_id, address.id))));
+        Ok(Unit(commands))
+    }
+
+    fn news(&self, address: &Address, inbound: Inbound, waiting: &[Message], answered: Option<&Message>, now: Time) -> Command {
+        let mut entries = Vec::new();
+        let mut messages: Vec<MessageChange> = Vec::new();
+        let mut owes = Vec::new();
+        let stop = inbound.keyword == Some(Keyword::Stop);
+        let act = match inbound.keyword {
+            Some(Keyword::Stop) => Some(ConsentAct::Stop),
+            Some(Keyword::Start) => Some(ConsentAct::Start),
+            Some(Keyword::Help) | None => None,
+        };
+        entries.extend(act.map(|act| entry(act, &inbound, now)));
+        let mut after = address.clone();
+        entries.iter().for_each(|e| after.consent.apply(e));
+        if stop {
+            let by = format!("{} ({})", inbound.id, inbound.body.trim());
+            let cancel = |m: &&Message| m.state.claimable() && !m.intent.origin.exempt();
+            for message in waiting.iter().filter(cancel) {
+                let event = message::Event::Canceled { reason: Reason::CanceledBy { by: by.clone() } };
+                messages.extend(self.change(message, event, None, &after, now));
+            }
+        }
+        if let Some(message) = answered {
+            let event = message::Event::Replied { inbound: inbound.id, stop };
+            messages.extend(self.change(message, event, None, &after, now));
+        }
+        messages.extend(self.answer(&inbound, address, &after, now));
+        if after.consent != address.consent {
+            owes.extend(self.owed_for_address(&after));
+        }
+        if inbound.keyword.is_none() {
+            let detail = "a customer answered; read the conversation and answer or close".to_owned();
+            owes.push(Owe::Case { code: "reply".to_owned(), address: address.id, message: inbound.answers, detail, due: now + LOOK_WITHIN });
+        }
+        let news = Box::new(AddressNews { entries, inbound: Some(inbound) });
+        Command::News { address: address.id, guard_version: address.guard_version, news, messages, owes }
+    }
+
+    /// Our own answer to a keyword, where the sender's configuration says that we answer. One for each opt-out: a
+    /// second STOP gets none.
+    fn answer(&self, inbound: &Inbound, before: &Address, after: &Address, now: Time) -> Option<MessageChange> {
+        let sender = self.definitions.sender(&inbound.account, &inbound.sender).filter(|s| s.opt_out_reply == OptOutReply::Ours)?;
+        let (key, program) = self.definitions.programs.first_key_value()?;
+        let (text, origin) = match inbound.keyword? {
+            Keyword::Stop if before.consent.stopped.is_none() => (&program.stop_reply, Origin::Confirmation { inbound: inbound.id }),
+            Keyword::Start if before.consent.stopped.is_some() => (&program.start_reply, Origin::Confirmation { inbound: inbound.id }),
+            Keyword::Help => (&program.help_reply, Origin::Help { inbound: inbound.id }),
+            Keyword::Stop | Keyword::Start => return None,
+        };
+        let intent = keyword_intent(sender, key, program, text, origin, inbound, now);
+        let id = MessageId::new(after.id.part(), inbound.received_at, hash16(&[b"answer", &inbound.id.0]));
+        let verdict: Verdict = self.ask_gate(&intent, after, None, now);
+        self.make(id, intent, message::Event::Made { verdict }, after, now).ok()
+    }
+}
+
+fn keyword_intent(sender: &Sender, key: &str, program: &Program, text: &str, origin: Origin, inbound: &Inbound, now: Time) -> Intent {
+    let body = text.replace("{program}", &program.name);
+    Intent {
+        address: inbound.address,
+        profile: None,
+        event: None,
+        origin,
+        purpose: Purpose::Service,
+        program: key.to_owned(),
+        account: sender.account.clone(),
+        sender: sender.number.clone(),
+        size: segment::measure(&body),
+        body,
+        template: None,
+        deadline: inbound.received_at + CONFIRM_WITHIN,
+        created_at: now,
+        labels: std::collections::BTreeMap::new(),
+    }
+}
+
+fn entry(act: ConsentAct, inbound: &Inbound, now: Time) -> ConsentEntry {
+    ConsentEntry {
+        act,
+        program: None,
+        purpose: None,
+        account: Some(inbound.account.clone()),
+        sender: Some(inbound.sender.clone()),
+        evidence: format!("{} texted '{}', {}", inbound.id, inbound.body.trim().chars().take(40).collect::<String>(), inbound.hook),
+        actor: "inbound".to_owned(),
+        occurred_at: inbound.received_at,
+        recorded_at: now,
+    }
+}

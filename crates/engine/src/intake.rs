@@ -1,0 +1,286 @@
+//! What clients ask for: take events, send one text, record consent. Checked, committed, then answered.
+//!
+//! Its own file because the API, the command line and the simulation share it. An answer comes after the commit, and
+//! the same question twice gets the same answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::event::{FieldProblem, SourceEvent};
+use trunkline_core::id::{AddressId, EventId, MessageId, hash16};
+use trunkline_core::message;
+use trunkline_core::number::{Line, Number};
+use trunkline_core::purpose::Purpose;
+use trunkline_core::segment;
+use trunkline_core::time::{Span, Time};
+use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
+use trunkline_store::{Applied, Command, StoreError, Unit};
+
+use crate::{Engine, Stage};
+
+/// What became of one event of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on disk, now or since before.
+    Accepted(EventId),
+    /// It cannot be taken as it is.
+    Refused(Vec<FieldProblem>),
+}
+
+/// A request to send one text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendRequest {
+    /// The recipient.
+    pub to: String,
+    /// The template, or
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// its variables, or
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+    /// the text itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The locale of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// What the recipient signed up for; absent means the first program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// How long it is worth sending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Span>,
+    /// Labels, such as the order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A request to record consent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentRequest {
+    /// The recipient.
+    pub address: String,
+    /// `grant` or `revoke`.
+    pub action: ConsentAction,
+    /// The program; absent means all.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// The purpose; absent means all.
+    #[serde(default)]
+    pub purpose: Option<Purpose>,
+    /// What proves it: the words shown and where, a form's id, a recording.
+    pub evidence: String,
+    /// When it happened; absent means now.
+    #[serde(default)]
+    pub occurred_at: Option<Time>,
+}
+
+/// What a client may record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentAction {
+    /// The person agreed.
+    Grant,
+    /// The person took it back.
+    Revoke,
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unwilling {
+    /// Fields are wrong.
+    Invalid(Vec<FieldProblem>),
+    /// The idempotency key was used with another body.
+    KeyReused,
+    /// The store could not take it; nothing was done.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Unwilling {
+    fn from(error: StoreError) -> Unwilling {
+        Unwilling::Store(error)
+    }
+}
+
+impl Engine {
+    /// Takes events, each on its own.
+    pub async fn take_events(&self, values: &[Value]) -> Result<Vec<Taken>, StoreError> {
+        let now = self.clock.now();
+        let read: Vec<Result<Event, Vec<FieldProblem>>> = values.iter().map(|value| self.read_event(value, now)).collect();
+        let units = read.iter().filter_map(|r| r.as_ref().ok()).map(|event| Unit::one(Command::AcceptEvent(Box::new(event.clone())))).collect();
+        for result in self.store.commit(now, units).await {
+            result?;
+        }
+        self.wake(&[Stage::Ingest]);
+        Ok(read.into_iter().map(|r| r.map_or_else(Taken::Refused, |event| Taken::Accepted(event.id))).collect())
+    }
+
+    fn read_event(&self, value: &Value, now: Time) -> Result<Event, Vec<FieldProblem>> {
+        let event = SourceEvent::parse(value, now)?;
+        let mapping = self.mapping(&event.source, &event.kind);
+        let mapped = mapping
+            .apply(&self.expr, &event)
+            .map_err(|e| vec![FieldProblem::new("data", format!("does not fit the mapping of its source: {e}"), "send the field, or change the mapping in sources/*.toml")])?;
+        Ok(Event { id: self.key.event(&event.source, &event.id), mapped, received_at: now, hook: None, fate: None })
+    }
+
+    /// Makes one text for a client. The key is reserved with the minted id before the message exists, so that a retry
+    /// after a crash in between completes the first request instead of making a second text.
+    pub async fn send_text(&self, client: &str, key: &str, request: &SendRequest) -> Result<Message, Unwilling> {
+        let now = self.clock.now();
+        let (address, intent) = self.intent_of(client, request, now).map_err(Unwilling::Invalid)?;
+        let canonical = serde_json::to_vec(request).map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "send plain JSON")]))?;
+        let body = hash16(&[&canonical]);
+        let slot = hash16(&[b"send", client.as_bytes(), key.as_bytes()]);
+        let minted = Reservation { body, message: MessageId::new(address.id.part(), now, self.bits()), at: now };
+        let applied = self.commit(Unit::one(Command::Reserve(slot, minted))).await?;
+        let reserved = if applied.first() == Some(&Applied::Already) { self.store.reservation(slot).await?.unwrap_or(minted) } else { minted };
+        if reserved.body != body {
+            return Err(Unwilling::KeyReused);
+        }
+        if let Some(message) = self.store.messages(&[reserved.message]).await?.pop() {
+            return Ok(message);
+        }
+        self.commit(Unit::one(Command::PutAddress(Box::new(address.clone())))).await?;
+        let address = self.store.addresses(&[address.id]).await?.pop().unwrap_or(address);
+        // The deadline counts from the first request, not from its retry.
+        let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
+        let verdict = self.ask_gate(&intent, &address, None, now);
+        let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
+        let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
+        self.commit(Unit::one(Command::PutMessage(Box::new(change)))).await?;
+        self.wake(&[Stage::Dispatch]);
+        let stored = self.store.messages(&[reserved.message]).await?.pop();
+        stored.ok_or_else(|| Unwilling::Store(StoreError::Unavailable { cause: "the message was written and is not there".to_owned() }))
+    }
+
+    fn intent_of(&self, client: &str, request: &SendRequest, now: Time) -> Result<(Address, Intent), Vec<FieldProblem>> {
+        let mut problems = Vec::new();
+        let number = self.textable("to", &request.to).map_err(|p| problems.push(p)).ok();
+        let body = self.body_of(request).map_err(|p| problems.push(p)).ok();
+        let program = self.program_of(request.program.as_deref()).map_err(|p| problems.push(p)).ok();
+        let sender = self.definitions.senders.first();
+        if sender.is_none() {
+            problems.push(FieldProblem::new("", "no sender is configured", "add one under [[senders]] in trunkline.toml"));
+        }
+        if request.ttl.is_some_and(|t| t.0 < 1_000_000 || t > Span::hours(24 * 14)) {
+            problems.push(FieldProblem::new("ttl", "is not between 1s and 14d", "write how long the text is worth sending, such as \"4h\""));
+        }
+        if request.labels.len() > 16 || request.labels.iter().any(|(k, v)| k.is_empty() || k.len() > 64 || v.len() > 128) {
+            problems.push(FieldProblem::new("labels", "are too many or too long", "give at most 16, names up to 64 bytes, values up to 128"));
+        }
+        let (Some(number), Some((body, template)), Some(program), Some(sender), true) = (number, body, program, sender, problems.is_empty()) else {
+            return Err(problems);
+        };
+        let address = self.address_of(Some(number.e164()), None, "");
+        let intent = Intent {
+            address: address.id,
+            profile: None,
+            event: None,
+            origin: Origin::Api { client: client.to_owned() },
+            purpose: request.purpose,
+            program,
+            account: sender.account.clone(),
+            sender: sender.number.clone(),
+            size: segment::measure(&body),
+            body,
+            template,
+            deadline: now + request.ttl.unwrap_or_else(|| self.definitions.policy(request.purpose).ttl),
+            created_at: now,
+            labels: request.labels.clone(),
+        };
+        Ok((address, intent))
+    }
+
+    /// A number that a text can reach, as far as the numbering plan tells.
+    fn textable(&self, field: &str, text: &str) -> Result<Number, FieldProblem> {
+        let region = self.definitions.default_region.as_deref();
+        let number = Number::parse(text, region).map_err(|e| FieldProblem::new(field, e.to_string(), "write a mobile number in international form, such as +14155550123"))?;
+        if number.line() == Line::Fixed {
+            return Err(FieldProblem::new(field, "is a fixed line, which cannot receive texts", "give a mobile number"));
+        }
+        Ok(number)
+    }
+
+    fn body_of(&self, request: &SendRequest) -> Result<(String, Option<(String, String)>), FieldProblem> {
+        match (&request.template, &request.body) {
+            (Some(_), Some(_)) => Err(FieldProblem::new("body", "is given beside 'template'", "give one of the two")),
+            (None, None) => Err(FieldProblem::new("body", "is missing", "give 'body', or 'template' with 'data'")),
+            (None, Some(_)) if request.data.is_some() => Err(FieldProblem::new("data", "is given without 'template'", "leave it out, or name a template")),
+            (None, Some(body)) if body.trim().is_empty() => Err(FieldProblem::new("body", "is empty", "write the text")),
+            (None, Some(body)) if body.chars().count() > 1_600 => Err(FieldProblem::new("body", "is longer than 1,600 characters", "shorten it")),
+            (None, Some(body)) => Ok((body.clone(), None)),
+            (Some(name), None) => {
+                let template = self.definitions.templates.get(name).ok_or_else(|| FieldProblem::new("template", format!("'{name}' does not exist"), "name a folder of templates/"))?;
+                let locale = request.locale.as_deref().unwrap_or(&self.definitions.default_locale);
+                let data = request.data.clone().unwrap_or(Value::Object(serde_json::Map::new()));
+                let rendered = template.render(&self.expr, locale, &data).map_err(|e| FieldProblem::new("data", format!("does not fill template '{name}': {e}"), "give every variable the template names"))?;
+                Ok((rendered.text, Some((name.clone(), rendered.locale))))
+            }
+        }
+    }
+
+    fn program_of(&self, asked: Option<&str>) -> Result<String, FieldProblem> {
+        match asked {
+            None => Ok(self.definitions.programs.keys().next().cloned().unwrap_or_else(|| "default".to_owned())),
+            Some(name) if self.definitions.programs.contains_key(name) => Ok(name.to_owned()),
+            Some(name) => {
+                let known: Vec<&str> = self.definitions.programs.keys().map(String::as_str).collect();
+                Err(FieldProblem::new("program", format!("'{name}' does not exist"), format!("use one of: {}", known.join(", "))))
+            }
+        }
+    }
+
+    /// Appends a grant or revocation to the ledger of an address; a revocation holds back what is queued at its next
+    /// look by the gate.
+    pub async fn record_consent(&self, client: &str, request: &ConsentRequest) -> Result<(AddressId, Address), Unwilling> {
+        let now = self.clock.now();
+        let mut problems = Vec::new();
+        let number = self.textable("address", &request.address).map_err(|p| problems.push(p)).ok();
+        if let Err(problem) = request.program.as_deref().map_or(Ok(String::new()), |p| self.program_of(Some(p))) {
+            problems.push(problem);
+        }
+        if request.evidence.trim().is_empty() || request.evidence.len() > 2_000 {
+            problems.push(FieldProblem::new("evidence", "is empty or longer than 2,000 bytes", "say what proves it: the words shown and where, a form's id, a recording"));
+        }
+        if request.occurred_at.is_some_and(|t| t > now + Span::mins(5)) {
+            problems.push(FieldProblem::new("occurred_at", "is in the future", "give the time at which it happened"));
+        }
+        let (Some(number), true) = (number, problems.is_empty()) else { return Err(Unwilling::Invalid(problems)) };
+        let fresh = self.address_of(Some(number.e164()), None, "");
+        self.commit(Unit::one(Command::PutAddress(Box::new(fresh.clone())))).await?;
+        let entry = ConsentEntry {
+            act: if request.action == ConsentAction::Grant { ConsentAct::Grant } else { ConsentAct::Revoke },
+            program: request.program.clone(),
+            purpose: request.purpose,
+            account: None,
+            sender: None,
+            evidence: request.evidence.clone(),
+            actor: client.to_owned(),
+            occurred_at: request.occurred_at.unwrap_or(now),
+            recorded_at: now,
+        };
+        loop {
+            let address = self.store.addresses(&[fresh.id]).await?.pop().unwrap_or_else(|| fresh.clone());
+            let mut after = address.clone();
+            after.consent.apply(&entry);
+            let news = Box::new(AddressNews { entries: vec![entry.clone()], inbound: None });
+            let owes = if after.consent == address.consent { Vec::new() } else { self.owed_for_address(&after) };
+            let command = Command::News { address: fresh.id, guard_version: address.guard_version, news, messages: Vec::new(), owes };
+            match self.commit(Unit::one(command)).await {
+                Ok(_) => {
+                    self.wake(&[Stage::Dispatch, Stage::Writebacks]);
+                    return Ok((fresh.id, after));
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

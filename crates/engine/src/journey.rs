@@ -1,0 +1,159 @@
+//! Due runs: one step further, and the text that is due on the way.
+//!
+//! Its own file because a send step makes exactly one intent, rendered once, in the same unit that moves the run.
+//! The intent's id follows from run, step and visit, so doing it again makes the same one.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use trunkline_core::gate::{Decision, Verdict};
+use trunkline_core::id::MessageId;
+use trunkline_core::journey::{Journey, Position};
+use trunkline_core::message;
+use trunkline_core::owe::Owe;
+use trunkline_core::reason::Reason;
+use trunkline_core::segment;
+use trunkline_core::template::Template;
+use trunkline_core::time::Time;
+use trunkline_store::command::MessageChange;
+use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run};
+use trunkline_store::{Command, StoreError, Unit};
+
+use crate::effects::{customer_alert, system_alert};
+use crate::facts::{find, journey_facts};
+use crate::{Engine, Stage, Tick};
+
+/// What a run's step is decided from.
+struct Scene<'a> {
+    run: &'a Run,
+    event: &'a Event,
+    profile: &'a Profile,
+    address: &'a Address,
+    waiting: &'a [Message],
+}
+
+impl Engine {
+    /// Moves due runs.
+    pub async fn journey_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
+        let runs = self.store.due_runs(now, limit).await?;
+        let done = runs.len();
+        if done == 0 {
+            return Ok(Tick::default());
+        }
+        let events = self.store.events(&runs.iter().map(|r| r.event).collect::<Vec<_>>()).await?;
+        let profiles = self.store.profiles(&runs.iter().map(|r| r.profile).collect::<Vec<_>>()).await?;
+        let addresses = self.store.addresses(&profiles.iter().map(|p| p.address).collect::<Vec<_>>()).await?;
+        let waiting = self.store.waiting_in_runs(&runs.iter().map(|r| r.id).collect::<Vec<_>>()).await?;
+        let mut units = Vec::new();
+        for run in &runs {
+            let event = events.iter().find(|e| e.id == run.event);
+            let profile = profiles.iter().find(|p| p.id == run.profile);
+            let address = profile.and_then(|p| find(&addresses, p.address));
+            let unit = match (event, profile, address) {
+                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting }, now),
+                _ => stop(run, "its event, profile or address is missing from the store"),
+            };
+            units.push(unit);
+        }
+        self.commit_all("journey", units).await?;
+        self.wake(&[Stage::Dispatch]);
+        Ok(Tick { done, next: None })
+    }
+
+    fn step(&self, scene: &Scene<'_>, now: Time) -> Unit {
+        let run = scene.run;
+        let Position::At { step, visit, due } = &run.position else { return stop(run, "it is due and over at once") };
+        let Some(published) = self.definitions.journeys.get(&(run.journey.clone(), run.version)) else {
+            return stop(run, "its version of the journey is not published");
+        };
+        let facts = journey_facts(scene.event, scene.profile);
+        let moved = published.journey.advance(&self.expr, step, *visit, *due, &facts);
+        let mut commands = Vec::new();
+        let (mut position, mut trail) = (moved.position, moved.trail);
+        if let Some((step, visit, template)) = moved.send {
+            match self.intent(scene, &published.journey, &published.templates, &step, visit, *due, &template, &facts, now) {
+                Ok(change) => {
+                    trail.push(format!("{step}: made {}", change.message.id));
+                    if matches!(change.message.state.reasons.first(), Some(Reason::TemplateFailed { .. })) {
+                        position = Position::Failed { why: format!("step '{step}': template '{template}' could not be rendered") };
+                    }
+                    commands.push(Command::PutMessage(Box::new(change)));
+                }
+                Err(why) => return stop(run, &why),
+            }
+        }
+        if let Position::Failed { why } = &position {
+            commands.push(Command::Owe(system_alert("run_failed", &run.journey, format!("journeys/{}.toml: {why}; newest: {}", run.journey, run.id))));
+        }
+        commands.push(Command::PutRun(Box::new(Run { position, ..run.clone() }), trail));
+        Unit(commands)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one send step, each of them needed once")]
+    fn intent(
+        &self,
+        scene: &Scene<'_>,
+        journey: &Journey,
+        templates: &BTreeMap<String, Template>,
+        step: &str,
+        visit: u32,
+        due: Time,
+        template: &str,
+        facts: &Value,
+        now: Time,
+    ) -> Result<MessageChange, String> {
+        let sender = self.definitions.senders.first().ok_or("no sender is configured")?;
+        let run = scene.run;
+        let id = MessageId::of_step(scene.address.id, due, run.id, step, visit);
+        let locale = scene.profile.locale.as_deref().unwrap_or(&self.definitions.default_locale);
+        let rendered = match templates.get(template) {
+            Some(found) => found.render(&self.expr, locale, facts).map_err(|e| e.to_string()),
+            None => Err("it does not exist in this version of the journey".to_owned()),
+        };
+        let (body, used) = rendered.as_ref().map(|r| (r.text.clone(), r.locale.clone())).unwrap_or_default();
+        let intent = Intent {
+            address: scene.address.id,
+            profile: Some(scene.profile.id),
+            event: Some(scene.event.id),
+            origin: Origin::Journey { journey: run.journey.clone(), version: run.version, run: run.id, step: step.to_owned(), visit },
+            purpose: journey.purpose,
+            program: journey.program.clone(),
+            account: sender.account.clone(),
+            sender: sender.number.clone(),
+            size: segment::measure(&body),
+            body,
+            template: Some((template.to_owned(), used)),
+            deadline: due + journey.ttl.unwrap_or_else(|| self.definitions.policy(journey.purpose).ttl),
+            created_at: now,
+            labels: scene.event.mapped.labels.clone(),
+        };
+        let (verdict, alert) = match rendered {
+            Ok(_) => {
+                let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
+                let verdict = self.ask_gate(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
+                let alert = unreachable(&verdict, run, id);
+                (verdict, alert)
+            }
+            Err(problem) => {
+                let detail = format!("journeys/{}.toml, step '{step}': template '{template}': {problem}; no text was sent, newest {id}", run.journey);
+                let failed = Reason::TemplateFailed { template: template.to_owned(), problem };
+                (Verdict { decision: Decision::Fail, findings: vec![failed] }, Some(system_alert("template_failed", template, detail)))
+            }
+        };
+        let mut change = self.make(id, intent, message::Event::Made { verdict }, scene.address, now).map_err(|e| e.to_string())?;
+        change.owes.extend(alert);
+        Ok(change)
+    }
+}
+
+/// An alert for whoever talks to customers, if the number cannot be texted.
+fn unreachable(verdict: &Verdict, run: &Run, id: MessageId) -> Option<Owe> {
+    let bad = verdict.findings.iter().find(|f| matches!(f, Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine))?;
+    Some(customer_alert("number_unreachable", &run.journey, format!("journey '{}' has customers whose number cannot be texted; newest: {id}, {bad}", run.journey)))
+}
+
+fn stop(run: &Run, why: &str) -> Unit {
+    let failed = Run { position: Position::Failed { why: why.to_owned() }, ..run.clone() };
+    let alert = system_alert("run_failed", &run.journey, format!("run {} of journey '{}' cannot go on: {why}", run.id, run.journey));
+    Unit(vec![Command::Owe(alert), Command::PutRun(Box::new(failed), vec![why.to_owned()])])
+}

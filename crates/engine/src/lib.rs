@@ -1,0 +1,192 @@
+//! The stages, one file each, in pipeline order; the only crate that joins rules, store and connectors.
+//!
+//! ```text
+//! outbound  source event -intake-> event -ingest-> run -journey-> message -dispatch-> call -settle-> message
+//! inbound   hook -receive-> hook row -inbox-> message / address / event
+//!           every change -same commit-> write-back, alert, case, counter
+//! ```
+//! Each stage loads facts, asks `trunkline_core`, and commits once. A stage that calls out is two ticks: one returns
+//! the calls as data, another takes whatever came of them. No stage sleeps, spawns or selects; `worker` does.
+
+pub mod definitions;
+pub mod transport;
+
+pub mod intake;
+pub mod receive;
+
+pub mod inbox;
+pub mod ingest;
+pub mod journey;
+
+pub mod dispatch;
+pub mod settle;
+pub mod writeback;
+
+pub mod sweep;
+pub mod worker;
+
+pub mod explain;
+pub mod verify;
+
+mod effects;
+mod facts;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_chacha::ChaCha12Rng;
+use rand_core::{RngCore, SeedableRng};
+use tokio::sync::{Notify, watch};
+use trunkline_core::clock::Clock;
+use trunkline_core::expr;
+use trunkline_core::id::InstallationKey;
+use trunkline_core::time::Time;
+use trunkline_store::{Command, Store, StoreError, Unit};
+
+use definitions::Definitions;
+
+/// Everything a stage needs.
+pub struct Engine {
+    /// Where state lives.
+    pub store: Arc<dyn Store>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The configuration in force.
+    pub definitions: Arc<Definitions>,
+    /// Turns numbers into ids.
+    pub key: InstallationKey,
+    /// This process's generation.
+    pub epoch: i64,
+    expr: expr::Engine,
+    rng: Mutex<ChaCha12Rng>,
+    wakes: Wakes,
+    changes: watch::Sender<u64>,
+}
+
+/// What a tick came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tick {
+    /// How many rows it looked at; more may wait if it is not zero.
+    pub done: usize,
+    /// When to look again at the latest, if something will be due then.
+    pub next: Option<Time>,
+}
+
+/// The loops that can be woken before their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Texts from people.
+    Inbound,
+    /// Receipts.
+    Receipts,
+    /// Source hooks.
+    Sources,
+    /// New events.
+    Ingest,
+    /// Due runs.
+    Journeys,
+    /// Due messages and calls to vendors.
+    Dispatch,
+    /// Due write-backs and calls to systems of record.
+    Writebacks,
+    /// Relaying and housekeeping.
+    Sweep,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Stage; 8] =
+        [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Writebacks, Stage::Sweep];
+}
+
+#[derive(Default)]
+struct Wakes([Notify; 8]);
+
+impl Wakes {
+    fn of(&self, stage: Stage) -> &Notify {
+        let [inbound, receipts, sources, ingest, journeys, dispatch, writebacks, sweep] = &self.0;
+        match stage {
+            Stage::Inbound => inbound,
+            Stage::Receipts => receipts,
+            Stage::Sources => sources,
+            Stage::Ingest => ingest,
+            Stage::Journeys => journeys,
+            Stage::Dispatch => dispatch,
+            Stage::Writebacks => writebacks,
+            Stage::Sweep => sweep,
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a generation over a store; whoever claimed work before is taken to be gone.
+    pub async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, definitions: Arc<Definitions>, seed: [u8; 32]) -> Result<Engine, StoreError> {
+        commit_one(store.as_ref(), clock.now(), Unit::one(Command::TakeEpoch)).await?;
+        Engine::beside(store, clock, definitions, seed).await
+    }
+
+    /// An engine that claims nothing: intake and reads of the command line, beside a server that may be running.
+    pub async fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>, definitions: Arc<Definitions>, seed: [u8; 32]) -> Result<Engine, StoreError> {
+        let (key, epoch) = store.installation().await?;
+        Ok(Engine {
+            store,
+            clock,
+            definitions,
+            key: InstallationKey::new(&key),
+            epoch,
+            expr: expr::Engine::new(),
+            rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
+            wakes: Wakes::default(),
+            changes: watch::Sender::new(0),
+        })
+    }
+
+    /// Changes whenever something visible did.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// A random number from the seeded generator.
+    fn draw(&self) -> u64 {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).next_u64()
+    }
+
+    /// Sixteen random bytes.
+    fn bits(&self) -> [u8; 16] {
+        let mut bits = [0; 16];
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bits);
+        bits
+    }
+
+    /// Tells the loops of these stages that there is work, and watchers that something changed.
+    fn wake(&self, stages: &[Stage]) {
+        for stage in stages {
+            self.wakes.of(*stage).notify_one();
+        }
+        self.changes.send_modify(|n| *n += 1);
+    }
+
+    /// Commits one unit.
+    async fn commit(&self, unit: Unit) -> Result<Vec<trunkline_store::Applied>, StoreError> {
+        commit_one(self.store.as_ref(), self.clock.now(), unit).await
+    }
+
+    /// Commits many units; logs those that failed for another reason than a conflict, and says which did not go in.
+    async fn commit_all(&self, what: &str, units: Vec<Unit>) -> Result<Vec<bool>, StoreError> {
+        let mut landed = Vec::with_capacity(units.len());
+        for result in self.store.commit(self.clock.now(), units).await {
+            match result {
+                Ok(_) => landed.push(true),
+                Err(StoreError::Conflict { .. }) => landed.push(false),
+                Err(error) => {
+                    tracing::error!(%error, stage = what, "a commit failed; its work is tried again");
+                    return Err(error);
+                }
+            }
+        }
+        Ok(landed)
+    }
+}
+
+async fn commit_one(store: &dyn Store, now: Time, unit: Unit) -> Result<Vec<trunkline_store::Applied>, StoreError> {
+    store.commit(now, vec![unit]).await.pop().unwrap_or(Ok(Vec::new()))
+}

@@ -1,0 +1,149 @@
+//! What came of calls: read the answer, decide what follows, commit.
+//!
+//! Its own file because an answer is evidence keyed by attempt: no lease or version refuses it, a conflict only
+//! means to load again. The vendor's id is bound first, so that a receipt that came before finds its attempt.
+
+use trunkline_connectors::http::Reply;
+use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::id::AttemptId;
+use trunkline_core::message;
+use trunkline_core::outcome::{Outcome, Refusal};
+use trunkline_core::owe::Owe;
+use trunkline_core::retry::{self, Tried};
+use trunkline_core::time::{Span, Time};
+use trunkline_store::command::MessageChange;
+use trunkline_store::row::{Address, AddressNews, Message, Pause, ProviderRef};
+use trunkline_store::{Command, StoreError, Unit};
+
+use crate::definitions::Account;
+use crate::dispatch::Call;
+use crate::effects::system_alert;
+use crate::facts::find;
+use crate::{Engine, Stage, Tick};
+
+/// What happened to a claimed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It was made.
+    Reply(Reply),
+    /// It was not begun: too late.
+    NotBegun(&'static str),
+}
+
+/// A call and what happened to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallResult {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The account.
+    pub account: String,
+    /// What happened.
+    pub heard: Heard,
+}
+
+impl CallResult {
+    /// From a call.
+    pub fn of(call: &Call, heard: Heard) -> CallResult {
+        CallResult { attempt: call.attempt, account: call.account.clone(), heard }
+    }
+}
+
+/// How often a result is decided again because its message moved meanwhile.
+const RELOADS: usize = 8;
+
+impl Engine {
+    /// Commits whatever results are there; gives back those that could not be committed, to be given again.
+    pub async fn settle_tick(&self, now: Time, mut results: Vec<CallResult>) -> (Tick, Vec<CallResult>) {
+        let asked = results.len();
+        for _ in 0..RELOADS {
+            if results.is_empty() {
+                break;
+            }
+            match self.settle_once(now, &results).await {
+                Ok(landed) => results = results.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(r, _)| r).collect(),
+                Err(error) => {
+                    tracing::error!(%error, results = results.len(), "results of calls could not be committed; they are kept and tried again");
+                    break;
+                }
+            }
+        }
+        self.wake(&[Stage::Receipts, Stage::Writebacks]);
+        (Tick { done: asked - results.len(), next: None }, results)
+    }
+
+    async fn settle_once(&self, now: Time, results: &[CallResult]) -> Result<Vec<bool>, StoreError> {
+        let messages = self.store.messages(&results.iter().map(|r| r.attempt.message).collect::<Vec<_>>()).await?;
+        let addresses = self.store.addresses(&messages.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
+        let units = results.iter().map(|result| self.decide(result, &messages, &addresses, now)).collect();
+        self.commit_all("settle", units).await
+    }
+
+    fn decide(&self, result: &CallResult, messages: &[Message], addresses: &[Address], now: Time) -> Unit {
+        let found = messages.iter().find(|m| m.id == result.attempt.message).and_then(|m| find(addresses, m.intent.address).map(|a| (m, a)));
+        let (Some((message, address)), Some(account)) = (found, self.definitions.accounts.get(&result.account)) else {
+            tracing::error!(attempt = %result.attempt, "a result belongs to no known message or account");
+            return Unit::default();
+        };
+        let outcome = match &result.heard {
+            Heard::Reply(reply) => account.provider.outcome(reply),
+            Heard::NotBegun(cause) => Outcome::NotWritten { cause: (*cause).to_owned() },
+        };
+        let policy = self.definitions.policy(message.intent.purpose);
+        let tried = Tried { attempts: result.attempt.n, max_attempts: policy.max_attempts, deadline: message.intent.deadline };
+        let next = retry::after(&outcome, tried, now, self.draw());
+        let event = message::Event::Settled { n: result.attempt.n, outcome: outcome.clone(), next };
+        // Settled already: this result was committed before, and its acknowledgement was lost.
+        let Ok(mut change) = self.change(message, event, None, address, now) else { return Unit::default() };
+        let mut commands = Vec::new();
+        if let Outcome::Accepted { vendor_id } = &outcome {
+            commands.push(Command::BindRef(ProviderRef { account: result.account.clone(), vendor_id: vendor_id.clone(), attempt: result.attempt }));
+        }
+        commands.extend(consequences(account, result, &outcome, &mut change.owes, now));
+        commands.push(self.home(account, &outcome, change, address, result, now));
+        Unit(commands)
+    }
+
+    /// The command in the message's own part: the change alone, or with the vendor's block on the ledger.
+    fn home(&self, account: &Account, outcome: &Outcome, change: MessageChange, address: &Address, result: &CallResult, now: Time) -> Command {
+        match outcome {
+            Outcome::Permanent { vendor_code, .. } if account.provider.is_block(vendor_code) => {
+                let intent = &change.message.intent;
+                let entry = vendor_block(&intent.account, &intent.sender, format!("attempt {} refused with {vendor_code}", result.attempt), now);
+                let owes = self.owed_for_address(address);
+                let news = Box::new(AddressNews { entries: vec![entry], inbound: None });
+                Command::News { address: address.id, guard_version: address.guard_version, news, messages: vec![change], owes }
+            }
+            _ => Command::PutMessage(Box::new(change)),
+        }
+    }
+}
+
+/// A vendor's block as a ledger entry.
+pub(crate) fn vendor_block(account: &str, sender: &str, evidence: String, now: Time) -> ConsentEntry {
+    ConsentEntry {
+        act: ConsentAct::VendorBlock,
+        program: None,
+        purpose: None,
+        account: Some(account.to_owned()),
+        sender: Some(sender.to_owned()),
+        evidence,
+        actor: "vendor".to_owned(),
+        occurred_at: now,
+        recorded_at: now,
+    }
+}
+
+/// What an outcome means beyond its message: a paused account, an unknown code.
+fn consequences(account: &Account, result: &CallResult, outcome: &Outcome, owes: &mut Vec<Owe>, now: Time) -> Vec<Command> {
+    let Outcome::Permanent { class, vendor_code, message } = outcome else { return Vec::new() };
+    if !account.provider.knows_code(vendor_code) {
+        let detail = format!("account '{}' refused {} with code {vendor_code}, which is not in the table: {message}", result.account, result.attempt);
+        owes.push(system_alert("unknown_code", &format!("{}/{vendor_code}", result.account), detail));
+    }
+    if *class != Refusal::Account {
+        return Vec::new();
+    }
+    let detail = format!("account '{}' is paused for a minute at a time: code {vendor_code}, {message}; check its credentials, funds and settings at the vendor", result.account);
+    owes.push(system_alert("account_refused", &result.account, detail));
+    vec![Command::Pause(Pause { account: result.account.clone(), until: now + Span::mins(1), cause: format!("code {vendor_code}: {message}") })]
+}

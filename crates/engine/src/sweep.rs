@@ -1,0 +1,87 @@
+//! Housekeeping: what a dead generation left in the air, the outbox, texts that stay unclear; and replaying what
+//! gave up.
+//!
+//! Its own file because none of it belongs to one stage. Taking over never sends: an attempt in the air whose process
+//! is gone may have been taken by the vendor.
+
+use trunkline_core::id::{EventId, HookId};
+use trunkline_core::message::{Delivery, Event};
+use trunkline_core::owe::Owe;
+use trunkline_core::time::{Span, Time};
+use trunkline_store::row::HookState;
+use trunkline_store::{Command, StoreError, Unit};
+
+use crate::effects::UNCLEAR;
+use crate::facts::find;
+use crate::{Engine, Stage, Tick};
+
+/// How long an unclear text waits for evidence before somebody must look.
+const LOOK_AFTER: Span = Span::mins(15);
+
+impl Engine {
+    /// Turns attempts of generations before this one unclear. Run to the end before anything is claimed.
+    pub async fn take_over(&self, now: Time, limit: usize) -> Result<usize, StoreError> {
+        let orphans = self.store.orphaned_messages(self.epoch, limit).await?;
+        let addresses = self.store.addresses(&orphans.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
+        let mut units = Vec::new();
+        for message in &orphans {
+            let Some(address) = find(&addresses, message.intent.address) else { continue };
+            let n = message.state.attempts.last().map_or(1, |a| a.n);
+            if let Ok(change) = self.change(message, Event::TakenOver { n, epoch: self.epoch }, None, address, now) {
+                units.push(Unit::one(Command::PutMessage(Box::new(change))));
+            }
+        }
+        let done = units.len();
+        self.commit_all("takeover", units).await?;
+        Ok(done)
+    }
+
+    /// Relays what is owed, and opens a case for each text that stays unclear.
+    pub async fn sweep_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
+        let relayed = self.store.relay(now, limit).await?;
+        if relayed > 0 {
+            self.wake(&[Stage::Writebacks]);
+        }
+        let unclear = self.store.recent_messages(Some(Delivery::Unknown), limit).await?;
+        let stale = unclear.iter().filter(|m| m.state.attempts.last().is_some_and(|a| now.since(a.claimed_at) > LOOK_AFTER));
+        let known = self.store.cases(10_000).await?;
+        let fresh: Vec<Unit> = stale
+            .filter(|m| !known.iter().any(|c| c.code == UNCLEAR && c.message == Some(m.id)))
+            .map(|m| {
+                let detail = "nobody knows whether this text was taken; look it up at the vendor before sending again".to_owned();
+                Unit::one(Command::Owe(Owe::Case { code: UNCLEAR.to_owned(), address: m.intent.address, message: Some(m.id), detail, due: now + Span::hours(4) }))
+            })
+            .collect();
+        let opened = fresh.len();
+        self.commit_all("sweep", fresh).await?;
+        Ok(Tick { done: relayed + opened, next: None })
+    }
+
+    /// Puts something that gave up back to work; false if there is no such thing.
+    pub async fn replay(&self, id: &str) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let command = if let Ok(hook) = id.parse::<HookId>() {
+            let dead = self.store.hook(hook).await?.is_some_and(|h| h.state == HookState::Dead);
+            dead.then(|| Command::MoveHook(hook, HookState::Waiting { due: now }, "replayed".to_owned()))
+        } else if let Ok(event) = id.parse::<EventId>() {
+            Some(Command::ReviveEvent(event))
+        } else {
+            let dead = self.store.dead(10_000).await?;
+            let found = dead.iter().find(|d| d.kind == "writeback" && d.id == id).and_then(|d| d.id.split_once('/'));
+            match found {
+                Some((connector, record)) => self.owe_again(connector, record).await?,
+                None => None,
+            }
+        };
+        let Some(command) = command else { return Ok(false) };
+        let applied = self.commit(Unit::one(command)).await?;
+        self.wake(&Stage::ALL);
+        Ok(applied.first() == Some(&trunkline_store::Applied::Done))
+    }
+
+    async fn owe_again(&self, connector: &str, record: &str) -> Result<Option<Command>, StoreError> {
+        // A dead record is due again as soon as anything is owed for it.
+        let row = self.store.writeback(connector, record).await?;
+        Ok(row.map(|row| Command::Owe(Owe::Writeback { connector: row.connector, record: row.record, subject: row.subject })))
+    }
+}

@@ -1,0 +1,191 @@
+//! The only loops: tick until idle, then wait for a wake-up, the next due time, or the end.
+//!
+//! Its own file because waiting is what no stage does. Each loop is a future of its own; whoever wires the process
+//! runs them. Stopping means: claim nothing more, hear what is in the air, settle it.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
+use trunkline_core::time::{Span, Time};
+use trunkline_store::StoreError;
+use trunkline_store::row::HookLane;
+
+use crate::dispatch::{BEGIN_WITHIN, Call};
+use crate::settle::{CallResult, Heard};
+use crate::transport::Transport;
+use crate::writeback::{WriteCall, WriteResult};
+use crate::{Engine, Stage, Tick};
+
+/// How many rows a tick takes.
+const BATCH: usize = 256;
+/// Calls to vendors in the air.
+const CALLS: usize = 64;
+/// Write-backs in the air.
+const WRITES: usize = 32;
+/// The longest real wait between two looks: wake-ups are hints, looking is what finds the work.
+const FLOOR: Span = Span::millis(200);
+/// How long to wait after the store refused, in real time.
+const AFTER_TROUBLE: Span = Span::millis(500);
+
+/// Every loop of a node, to be run until each ends by itself after `stop` says so.
+pub fn loops(engine: &Arc<Engine>, transport: &Arc<dyn Transport>, stop: &watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
+    let stage = |stage: Stage| -> BoxFuture<'static, ()> { Box::pin(run_stage(engine.clone(), stage, stop.clone())) };
+    vec![
+        stage(Stage::Inbound),
+        stage(Stage::Receipts),
+        stage(Stage::Sources),
+        stage(Stage::Ingest),
+        stage(Stage::Journeys),
+        stage(Stage::Sweep),
+        Box::pin(run_dispatch(engine.clone(), transport.clone(), stop.clone())),
+        Box::pin(run_writebacks(engine.clone(), transport.clone(), stop.clone())),
+    ]
+}
+
+async fn tick(engine: &Engine, stage: Stage, now: Time) -> Result<Tick, StoreError> {
+    match stage {
+        Stage::Inbound => engine.inbox_tick(HookLane::Inbound, now, BATCH).await,
+        Stage::Receipts => engine.inbox_tick(HookLane::Receipt, now, BATCH).await,
+        Stage::Sources => engine.inbox_tick(HookLane::Source, now, BATCH).await,
+        Stage::Ingest => engine.ingest_tick(now, BATCH).await,
+        Stage::Journeys => engine.journey_tick(now, BATCH).await,
+        Stage::Sweep => engine.sweep_tick(now, BATCH).await,
+        // These two have loops of their own.
+        Stage::Dispatch | Stage::Writebacks => Ok(Tick::default()),
+    }
+}
+
+async fn run_stage(engine: Arc<Engine>, stage: Stage, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let wait = match tick(&engine, stage, engine.clock.now()).await {
+            // The sweep has no queue to drain: what it found may be there again.
+            Ok(tick) if tick.done > 0 && stage != Stage::Sweep => continue,
+            Ok(tick) => until(&engine, tick.next),
+            Err(error) => trouble(stage, &error),
+        };
+        rest(&engine, stage, wait, &mut stop).await;
+    }
+}
+
+/// How long to wait for something that is due at `next`, in real time.
+fn until(engine: &Engine, next: Option<Time>) -> Span {
+    let wait = next.map_or(FLOOR, |at| engine.clock.real(at.since(engine.clock.now())));
+    Span(wait.0.clamp(1_000, FLOOR.0))
+}
+
+fn trouble(stage: Stage, error: &StoreError) -> Span {
+    tracing::error!(?stage, %error, "a stage could not reach the store; it tries again");
+    AFTER_TROUBLE
+}
+
+/// Waits until woken, until the wait is over, or until the end. A wake-up that came while the stage worked is kept
+/// by `Notify`, so none is missed.
+async fn rest(engine: &Engine, stage: Stage, wait: Span, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = engine.wakes.of(stage).notified() => {}
+        _ = tokio::time::timeout(wait.std(), stop.changed()) => {}
+    }
+}
+
+/// Makes one claimed call, unless it is too late to begin.
+pub async fn make_call(engine: &Engine, transport: &dyn Transport, call: Call) -> CallResult {
+    let late = engine.clock.uptime().since(call.claimed) > BEGIN_WITHIN;
+    let heard = if late {
+        Heard::NotBegun("the call was not begun within two seconds of its claim")
+    } else if engine.clock.now() >= call.deadline {
+        Heard::NotBegun("the deadline passed before the call was begun")
+    } else {
+        Heard::Reply(transport.call(call.request.clone()).await)
+    };
+    CallResult::of(&call, heard)
+}
+
+async fn run_dispatch(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut stop: watch::Receiver<bool>) {
+    let mut flying = FuturesUnordered::new();
+    let mut heard: Vec<CallResult> = Vec::new();
+    loop {
+        let stopping = *stop.borrow();
+        let mut wait = FLOOR;
+        let mut idle = true;
+        // Never claim what cannot be called at once.
+        let slots = CALLS.saturating_sub(flying.len() + heard.len());
+        if !stopping && slots > 0 {
+            match engine.claim_tick(engine.clock.now(), slots).await {
+                Ok((calls, tick)) => {
+                    idle = calls.is_empty() && tick.done == 0;
+                    wait = until(&engine, tick.next);
+                    flying.extend(calls.into_iter().map(|call| make_call(&engine, transport.as_ref(), call)));
+                }
+                Err(error) => wait = trouble(Stage::Dispatch, &error),
+            }
+        }
+        if stopping && flying.is_empty() && heard.is_empty() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
+            () = engine.wakes.of(Stage::Dispatch).notified(), if !stopping => {}
+            () = pause(wait), if idle || slots == 0 || stopping => {}
+            _ = stop.changed(), if !stopping => {}
+            else => {}
+        }
+        // Whatever else is there settles in the same commit.
+        while let Some(Some(result)) = futures_util::FutureExt::now_or_never(flying.next()) {
+            heard.push(result);
+        }
+        if !heard.is_empty() {
+            heard = engine.settle_tick(engine.clock.now(), std::mem::take(&mut heard)).await.1;
+        }
+    }
+}
+
+async fn write(transport: &dyn Transport, call: WriteCall) -> WriteResult {
+    let reply = transport.call(call.request).await;
+    WriteResult { row: call.row, word: call.word, reply }
+}
+
+async fn run_writebacks(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut stop: watch::Receiver<bool>) {
+    let mut flying = FuturesUnordered::new();
+    let mut heard: Vec<WriteResult> = Vec::new();
+    loop {
+        let stopping = *stop.borrow();
+        let mut wait = FLOOR;
+        let mut idle = true;
+        let slots = WRITES.saturating_sub(flying.len() + heard.len());
+        if !stopping && slots > 0 {
+            match engine.writeback_claim_tick(engine.clock.now(), slots).await {
+                Ok((calls, tick)) => {
+                    idle = calls.is_empty() && tick.done == 0;
+                    flying.extend(calls.into_iter().map(|call| write(transport.as_ref(), call)));
+                }
+                Err(error) => wait = trouble(Stage::Writebacks, &error),
+            }
+        }
+        if stopping && flying.is_empty() && heard.is_empty() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
+            () = engine.wakes.of(Stage::Writebacks).notified(), if !stopping => {}
+            () = pause(wait), if idle || slots == 0 || stopping => {}
+            _ = stop.changed(), if !stopping => {}
+            else => {}
+        }
+        while let Some(Some(result)) = futures_util::FutureExt::now_or_never(flying.next()) {
+            heard.push(result);
+        }
+        if !heard.is_empty() {
+            heard = engine.writeback_settle_tick(engine.clock.now(), std::mem::take(&mut heard)).await.1;
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place of the engine that waits")]
+async fn pause(span: Span) {
+    tokio::time::sleep(span.std()).await;
+}

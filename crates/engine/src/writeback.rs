@@ -1,0 +1,162 @@
+//! Due write-backs: render the record as it is now, claim, and give the calls back as data; settle what came of them.
+//!
+//! Its own file because the latest value wins: what is written is rendered at the claim, so a queue of old values
+//! never forms, and an unclear result is simply written again. One write of a record is in the air at a time.
+
+use trunkline_connectors::crm::declared::{Connector, Written};
+use trunkline_connectors::http::{Reply, Request};
+use trunkline_core::message;
+use trunkline_core::owe::{Owe, Subject};
+use trunkline_core::retry::WRITEBACKS;
+use trunkline_core::time::Time;
+use trunkline_store::row::{Address, Message, Writeback, WritebackState};
+use trunkline_store::{Command, StoreError, Unit};
+
+use crate::effects::system_alert;
+use crate::facts::{address_facts, find, message_facts};
+use crate::{Engine, Tick};
+
+/// A claimed write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteCall {
+    /// The row as claimed; its `wanted` is what the rendered value covers.
+    pub row: Writeback,
+    /// The status the rendered value says, for the message's history.
+    pub word: String,
+    /// What to send.
+    pub request: Request,
+}
+
+/// A write and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteResult {
+    /// The row as claimed.
+    pub row: Writeback,
+    /// The status it wrote.
+    pub word: String,
+    /// What came of it.
+    pub reply: Reply,
+}
+
+impl Engine {
+    /// Claims at most `slots` due write-backs.
+    pub async fn writeback_claim_tick(&self, now: Time, slots: usize) -> Result<(Vec<WriteCall>, Tick), StoreError> {
+        let due = self.store.due_writebacks(now, self.epoch, slots).await?;
+        if due.is_empty() {
+            return Ok((Vec::new(), Tick::default()));
+        }
+        let message_ids: Vec<_> = due.iter().filter_map(|w| if let Subject::Message(id) = w.subject { Some(id) } else { None }).collect();
+        let messages = self.store.messages(&message_ids).await?;
+        let mut address_ids: Vec<_> = due.iter().filter_map(|w| if let Subject::Address(id) = w.subject { Some(id) } else { None }).collect();
+        address_ids.extend(messages.iter().map(|m| m.intent.address));
+        let addresses = self.store.addresses(&address_ids).await?;
+        let mut units = Vec::new();
+        let mut calls = Vec::new();
+        for expect in due {
+            let connector = self.definitions.connectors.iter().find(|c| c.name == expect.connector);
+            match connector.ok_or_else(|| "the connector is not configured any more".to_owned()).and_then(|c| self.render(c, &expect, &messages, &addresses)) {
+                Ok((request, word)) => {
+                    let row = Writeback { state: WritebackState::Flying, epoch: self.epoch, tries: expect.tries + 1, ..expect.clone() };
+                    units.push(Unit::one(Command::PutWriteback { row: Box::new(row.clone()), expect: Box::new(expect) }));
+                    calls.push(Some(WriteCall { row, word, request }));
+                }
+                Err(cause) => {
+                    units.push(give_up(&expect, &expect, &cause));
+                    calls.push(None);
+                }
+            }
+        }
+        let done = units.len();
+        let landed = self.commit_all("write-back claim", units).await?;
+        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        Ok((calls, Tick { done, next: None }))
+    }
+
+    fn render(&self, connector: &Connector, row: &Writeback, messages: &[Message], addresses: &[Address]) -> Result<(Request, String), String> {
+        let missing = || "what it is about is missing from the store".to_owned();
+        let (facts, word) = match row.subject {
+            Subject::Message(id) => {
+                let message = messages.iter().find(|m| m.id == id).ok_or_else(missing)?;
+                (message_facts(message, find(addresses, message.intent.address)), message.state.word().to_owned())
+            }
+            Subject::Address(id) => (address_facts(find(addresses, id).ok_or_else(missing)?), "consent".to_owned()),
+        };
+        connector.request(&self.expr, &facts).map(|request| (request, word)).map_err(|e| format!("connectors/{}.toml: {e}", connector.name))
+    }
+
+    /// Commits what came of writes; gives back those that could not be committed.
+    pub async fn writeback_settle_tick(&self, now: Time, results: Vec<WriteResult>) -> (Tick, Vec<WriteResult>) {
+        let mut kept = Vec::new();
+        let asked = results.len();
+        match self.writeback_settle_once(now, &results).await {
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(%error, results = asked, "results of write-backs could not be committed; they are kept and tried again");
+                kept = results;
+            }
+        }
+        self.wake(&[]);
+        (Tick { done: asked - kept.len(), next: None }, kept)
+    }
+
+    async fn writeback_settle_once(&self, now: Time, results: &[WriteResult]) -> Result<(), StoreError> {
+        let mut units = Vec::new();
+        let mut notes = Vec::new();
+        for result in results {
+            let Some(connector) = self.definitions.connectors.iter().find(|c| c.name == result.row.connector) else { continue };
+            let before = &result.row;
+            let (connector_name, record) = (before.connector.clone(), before.record.clone());
+            match connector.outcome(&result.reply) {
+                Written::Done => {
+                    let row = Writeback { state: WritebackState::Idle, written: before.wanted, tries: 0, cause: String::new(), ..before.clone() };
+                    units.push(put(row, before));
+                    notes.push((before.subject, message::Event::WrittenBack { connector: connector_name, record, word: result.word.clone() }));
+                }
+                Written::Retry { after, cause } if before.tries < connector.definition.max_attempts => {
+                    let due = now + WRITEBACKS.wait(before.tries, after, self.draw());
+                    units.push(put(Writeback { state: WritebackState::Due, due, cause, ..before.clone() }, before));
+                }
+                Written::Retry { cause, .. } | Written::GiveUp { cause } => {
+                    units.push(give_up(before, before, &cause));
+                    notes.push((before.subject, message::Event::WritebackDead { connector: connector_name, record, cause }));
+                }
+            }
+        }
+        // A row that moved meanwhile was taken over by a newer generation, which writes the latest value again.
+        self.commit_all("write-back settle", units).await?;
+        self.note(now, notes).await
+    }
+
+    /// Writes what happened into the messages' histories; a message that moves meanwhile is loaded again.
+    async fn note(&self, now: Time, mut notes: Vec<(Subject, message::Event)>) -> Result<(), StoreError> {
+        for _ in 0..8 {
+            notes.retain(|(subject, _)| matches!(subject, Subject::Message(_)));
+            if notes.is_empty() {
+                return Ok(());
+            }
+            let ids: Vec<_> = notes.iter().filter_map(|(s, _)| if let Subject::Message(id) = s { Some(*id) } else { None }).collect();
+            let messages = self.store.messages(&ids).await?;
+            let addresses = self.store.addresses(&messages.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
+            let mut units = Vec::new();
+            for (subject, event) in &notes {
+                let found = messages.iter().find(|m| *subject == Subject::Message(m.id)).and_then(|m| find(&addresses, m.intent.address).map(|a| (m, a)));
+                let change = found.and_then(|(message, address)| self.change(message, event.clone(), None, address, now).ok());
+                units.push(change.map_or_else(Unit::default, |c| Unit::one(Command::PutMessage(Box::new(c)))));
+            }
+            let landed = self.commit_all("write-back history", units).await?;
+            notes = notes.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(n, _)| n).collect();
+        }
+        Ok(())
+    }
+}
+
+fn put(row: Writeback, expect: &Writeback) -> Unit {
+    Unit::one(Command::PutWriteback { row: Box::new(row), expect: Box::new(expect.clone()) })
+}
+
+fn give_up(row: &Writeback, expect: &Writeback, cause: &str) -> Unit {
+    let dead = Writeback { state: WritebackState::Dead, cause: cause.to_owned(), ..row.clone() };
+    let detail = format!("record '{}' of connector '{}' was given up: {cause}; mend the cause, then replay {}/{}", row.record, row.connector, row.connector, row.record);
+    let alert: Owe = system_alert("writeback_dead", &row.connector, detail);
+    Unit(vec![Command::Owe(alert), Command::PutWriteback { row: Box::new(dead), expect: Box::new(expect.clone()) }])
+}

@@ -57,6 +57,8 @@ pub struct ProfileMapping {
 pub struct Mapped {
     /// The event's type, subject and data as journeys see them.
     pub event: SourceEvent,
+    /// The system of record.
+    pub system: String,
     /// The person's id in the system of record.
     pub external_id: String,
     /// The phone number as given; absent if the source has none.
@@ -118,8 +120,8 @@ impl Mapping {
         all
     }
 
-    /// Reads one event; `raw` is the event as it came, its data the whole payload.
-    pub fn apply(&self, engine: &Engine, raw: &SourceEvent) -> Result<Mapped, MappingError> {
+    /// Reads one event of a system; `raw` is the event as it came, its data the whole payload.
+    pub fn apply(&self, engine: &Engine, system: &str, raw: &SourceEvent) -> Result<Mapped, MappingError> {
         let facts = json!({
             "id": raw.id, "source": raw.source, "type": raw.kind, "subject": raw.subject, "time": raw.time,
             "data": raw.data, "body": raw.data, "extensions": raw.extensions,
@@ -152,6 +154,7 @@ impl Mapping {
         }
         Ok(Mapped {
             event,
+            system: system.to_owned(),
             external_id: text("profile.external_id", &self.profile.external_id)?.unwrap_or_else(|| raw.id.clone()),
             phone: text("profile.phone", &self.profile.phone)?,
             region: optional("profile.region", self.profile.region.as_ref())?,
@@ -184,17 +187,17 @@ mod tests {
     #[test]
     fn the_convention_reads_what_is_there() {
         let engine = Engine::new();
-        let mapped = Mapping::conventional().apply(&engine, &raw(json!({"phone": "+14155550123", "order": 1042}))).unwrap();
+        let mapped = Mapping::conventional().apply(&engine, "crm", &raw(json!({"phone": "+14155550123", "order": 1042}))).unwrap();
         assert_eq!((mapped.external_id.as_str(), mapped.phone.as_deref()), ("c-7", Some("+14155550123")));
         assert_eq!(mapped.labels.get("order").map(String::as_str), Some("1042"));
-        let bare = Mapping::conventional().apply(&engine, &raw(Value::Null)).unwrap();
+        let bare = Mapping::conventional().apply(&engine, "crm", &raw(Value::Null)).unwrap();
         assert_eq!(bare.phone, None);
     }
 
     #[test]
     fn a_broken_expression_names_its_field() {
         let mapping = Mapping { subject: Some("data.order.id".into()), ..Mapping::conventional() };
-        let error = mapping.apply(&Engine::new(), &raw(json!({}))).unwrap_err();
+        let error = mapping.apply(&Engine::new(), "crm", &raw(json!({}))).unwrap_err();
         assert_eq!(error.field, "subject");
         assert!(error.to_string().contains("data.order"), "{error}");
     }

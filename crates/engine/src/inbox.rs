@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use trunkline_connectors::sms::{Item, ProviderEvent, Unreadable};
 use trunkline_core::id::{AttemptId, MessageId};
 use trunkline_core::message;
-use trunkline_core::source::Mapping;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{Event, Hook, HookLane, HookState, Message, ProviderRef};
 use trunkline_store::{Applied, Command, StoreError, Unit};
@@ -65,7 +64,7 @@ impl Engine {
             return Ok(Unit::one(Command::MoveHook(hook.id, HookState::Done, format!("no mapping reads topic '{}'", event.kind))));
         };
         let id = self.key.event(&event.source, &event.id);
-        let mapped = mapping.apply(&self.expr, &event).map_err(|e| format!("sources/{}.toml, topic '{}': {e}", hook.name, event.kind))?;
+        let mapped = mapping.apply(&self.expr, &source.system, &event).map_err(|e| format!("sources/{}.toml, topic '{}': {e}", hook.name, event.kind))?;
         let row = Event { id, mapped, received_at: hook.received_at, hook: Some(hook.id), fate: None };
         Ok(Unit(vec![Command::AcceptEvent(Box::new(row)), Command::MoveHook(hook.id, HookState::Done, id.to_string())]))
     }
@@ -163,11 +162,6 @@ impl Engine {
         let bind = ProviderRef { account: receipt.hook.name.clone(), vendor_id: receipt.vendor_id.to_owned(), attempt: receipt.attempt };
         let note = format!("{status} for {}", receipt.attempt);
         Unit(vec![Command::BindRef(bind), Command::PutMessage(Box::new(change)), Command::MoveHook(receipt.hook.id, HookState::Done, note)])
-    }
-
-    /// How an event of the API is read: by its source's rules, or by convention.
-    pub(crate) fn mapping(&self, source: &str, kind: &str) -> Mapping {
-        self.definitions.mapping_for(source, kind).map_or_else(Mapping::conventional, |(_, mapping)| mapping.clone())
     }
 }
 

@@ -29,12 +29,11 @@ impl Engine {
 
     fn place(&self, event: &Event, now: Time) -> Unit {
         let mapped = &event.mapped;
-        let system = self.system_of(&mapped.event.source);
-        let id = self.key.profile(&system, &mapped.external_id);
+        let id = self.key.profile(&mapped.system, &mapped.external_id);
         let address = self.address_of(mapped.phone.as_deref(), mapped.region.as_deref(), &id.to_string());
         let profile = Profile {
             id,
-            system,
+            system: mapped.system.clone(),
             external_id: mapped.external_id.clone(),
             attributes: mapped.attributes.clone(),
             locale: mapped.locale.clone(),
@@ -57,13 +56,6 @@ impl Engine {
         let fate = if runs.is_empty() { Fate::NoJourney } else { Fate::Runs { runs } };
         commands.push(Command::FinishEvent(event.id, fate));
         Unit(commands)
-    }
-
-    /// The system of record that an event's source speaks for.
-    fn system_of(&self, source: &str) -> String {
-        let by_hook = source.split(':').next().and_then(|name| self.definitions.sources.get(name));
-        let by_attribute = || self.definitions.sources.values().find(|d| d.reads.as_deref() == Some(source));
-        by_hook.or_else(by_attribute).map_or_else(|| source.to_owned(), |d| d.system.clone())
     }
 
     fn starts(&self, name: &str, version: i64, event: &Event, profile: &Profile, now: Time) -> Result<Option<Run>, Owe> {

@@ -14,6 +14,7 @@ use trunkline_core::message;
 use trunkline_core::number::{Line, Number};
 use trunkline_core::purpose::Purpose;
 use trunkline_core::segment;
+use trunkline_core::source::Mapping;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
@@ -123,9 +124,10 @@ impl Engine {
 
     fn read_event(&self, value: &Value, now: Time) -> Result<Event, Vec<FieldProblem>> {
         let event = SourceEvent::parse(value, now)?;
-        let mapping = self.mapping(&event.source, &event.kind);
+        let configured = self.definitions.mapping_for(&event.source, &event.kind);
+        let (system, mapping) = configured.map_or_else(|| (event.source.clone(), Mapping::conventional()), |(source, mapping)| (source.system.clone(), mapping.clone()));
         let mapped = mapping
-            .apply(&self.expr, &event)
+            .apply(&self.expr, &system, &event)
             .map_err(|e| vec![FieldProblem::new("data", format!("does not fit the mapping of its source: {e}"), "send the field, or change the mapping in sources/*.toml")])?;
         Ok(Event { id: self.key.event(&event.source, &event.id), mapped, received_at: now, hook: None, fate: None })
     }

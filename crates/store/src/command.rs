@@ -72,7 +72,7 @@ pub enum Command {
     },
     /// Makes or moves a run; its `rev` is what the row must have now, 0 for a new one. `Already` if a new one exists.
     PutRun(Box<Run>, Vec<String>),
-    /// Makes or changes a message. `Already` if a new one exists, or if every event's dedupe key is known.
+    /// Makes or changes a message. `Already` if a new one exists, or if an event's dedupe key is known.
     PutMessage(Box<MessageChange>),
     /// Files a raw hook.
     PutHook(Box<Hook>),
@@ -108,7 +108,8 @@ pub enum Command {
     },
     /// Pauses an account, or with a past instant lifts the pause.
     Pause(crate::row::Pause),
-    /// Writes a write-back's progress; (`wanted`, `epoch`, state) are compared through `expect`.
+    /// Writes a write-back's progress; state, epoch and tries must be as in `expect`. What was owed meanwhile stays
+    /// owed: a row that lands idle and is wanted newer is due at once.
     PutWriteback {
         /// The row as it shall be.
         row: Box<Writeback>,

@@ -7,7 +7,7 @@ pub mod command;
 pub mod error;
 pub mod row;
 
-pub mod in_order;
+pub mod wrap;
 pub mod sqlite;
 
 use async_trait::async_trait;

@@ -85,6 +85,8 @@ pub(super) fn waiting_in_runs(c: &Connection, runs: Vec<RunId>) -> Result<Vec<Me
         let sql = "SELECT * FROM message WHERE run = ?1 AND work IN ('queued', 'held', 'dispatched') ORDER BY id";
         found.extend(all(c, sql, params![run.0], codec::message)?.into_iter().filter(|m| m.state.delivery().blocks()));
     }
+    found.sort_by_key(|m| m.id);
+    found.dedup_by_key(|m| m.id);
     Ok(found)
 }
 

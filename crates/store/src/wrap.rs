@@ -1,7 +1,7 @@
-//! Commands one by one: how a store without transactions over parts commits, around any store that has them.
+//! A store around a store: the same reads, another way to commit.
 //!
-//! Its own file because it is the proof that no stage relies on a common transaction: the contract suite and the
-//! simulation run with it and without it.
+//! Its own file because two of these are proofs: committing commands one by one shows that no stage relies on a
+//! common transaction, and the simulation watches and breaks commits through the same seam.
 
 use std::sync::Arc;
 
@@ -18,37 +18,66 @@ use crate::row::{
 };
 use crate::{Committed, Store, StoreError, Unit};
 
-/// A store that commits each command on its own.
-pub struct InOrder(pub Arc<dyn Store>);
+/// Another way to commit.
+#[async_trait]
+pub trait Commits: Send + Sync {
+    /// Commits units to `inner`.
+    async fn commit(&self, inner: &dyn Store, now: Time, units: Vec<Unit>) -> Vec<Committed>;
+}
+
+/// A store that reads from another and commits to it in its own way.
+pub struct Wrapped {
+    inner: Arc<dyn Store>,
+    commits: Box<dyn Commits>,
+}
+
+impl Wrapped {
+    /// Around a store.
+    pub fn new(inner: Arc<dyn Store>, commits: impl Commits + 'static) -> Wrapped {
+        Wrapped { inner, commits: Box::new(commits) }
+    }
+}
+
+/// A store that commits each command on its own, the first conflict ending its unit.
+pub fn in_order(inner: Arc<dyn Store>) -> Wrapped {
+    Wrapped::new(inner, OneByOne)
+}
+
+struct OneByOne;
+
+#[async_trait]
+impl Commits for OneByOne {
+    async fn commit(&self, inner: &dyn Store, now: Time, units: Vec<Unit>) -> Vec<Committed> {
+        let mut all = Vec::with_capacity(units.len());
+        for unit in units {
+            all.push(one_by_one(inner, now, unit).await);
+        }
+        all
+    }
+}
+
+async fn one_by_one(inner: &dyn Store, now: Time, unit: Unit) -> Committed {
+    let mut done = Vec::new();
+    for command in unit.0 {
+        let result = inner.commit(now, vec![Unit::one(command)]).await.pop();
+        done.extend(result.unwrap_or(Ok(Vec::new()))?);
+    }
+    Ok(done)
+}
 
 /// Passes a read through.
 macro_rules! through {
     ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
         #[async_trait]
-        impl Store for InOrder {
+        impl Store for Wrapped {
             async fn commit(&self, now: Time, units: Vec<Unit>) -> Vec<Committed> {
-                let mut all = Vec::with_capacity(units.len());
-                for unit in units {
-                    all.push(self.one(now, unit).await);
-                }
-                all
+                self.commits.commit(self.inner.as_ref(), now, units).await
             }
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
-                self.0.$name($($arg),*).await
+                self.inner.$name($($arg),*).await
             })*
         }
     };
-}
-
-impl InOrder {
-    async fn one(&self, now: Time, unit: Unit) -> Committed {
-        let mut done = Vec::new();
-        for command in unit.0 {
-            let result = self.0.commit(now, vec![Unit::one(command)]).await.pop();
-            done.extend(result.unwrap_or(Ok(Vec::new()))?);
-        }
-        Ok(done)
-    }
 }
 
 through! {

@@ -1,0 +1,168 @@
+//! The shipped configuration as stages see it, for the simulation and for tests.
+//!
+//! Its own file because the world must run what is shipped and not something like it. One journey more is added, with
+//! several texts in a row, since none of the shipped ones has two and their order is promised.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use trunkline_connectors::crm::declared::Connector;
+use trunkline_connectors::registry::{self, AccountSettings};
+use trunkline_core::journey::Journey;
+use trunkline_core::rate::Rate;
+use trunkline_core::source::Mapping;
+use trunkline_core::template::Template;
+use trunkline_core::time::{Span, Time};
+use trunkline_engine::definitions::{Account, Definitions, Draft, OptOutReply, Program, Sender, SourceDefinition, VerifyMode, publish};
+use trunkline_store::{Store, StoreError};
+
+/// Where the simulated world calls Trunkline.
+pub const PUBLIC_URL: &str = "https://trunkline.test";
+/// The account's id at the vendor.
+pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
+/// Its token.
+pub const AUTH_TOKEN: &str = "sandbox-auth-token";
+/// The shop's secret.
+pub const SHOP_SECRET: &str = "sandbox-shop-secret";
+/// The CRM's token.
+pub const CRM_TOKEN: &str = "crm-sandbox-token";
+/// The sender whose opt-outs the vendor answers.
+pub const SENDER: &str = "+15005550006";
+
+/// Every file of the shipped configuration: (path, text).
+pub const SHIPPED: [(&str, &str); 11] = [
+    ("trunkline.toml", include_str!("../../../config/trunkline.toml")),
+    ("sources/shopify.toml", include_str!("../../../config/sources/shopify.toml")),
+    ("connectors/crm.toml", include_str!("../../../config/connectors/crm.toml")),
+    ("connectors/crm_contacts.toml", include_str!("../../../config/connectors/crm_contacts.toml")),
+    ("journeys/order-confirmed.toml", include_str!("../../../config/journeys/order-confirmed.toml")),
+    ("journeys/order-shipped.toml", include_str!("../../../config/journeys/order-shipped.toml")),
+    ("templates/order_confirmed/default.txt", include_str!("../../../config/templates/order_confirmed/default.txt")),
+    ("templates/order_confirmed/fr.txt", include_str!("../../../config/templates/order_confirmed/fr.txt")),
+    ("templates/order_confirmed/es.txt", include_str!("../../../config/templates/order_confirmed/es.txt")),
+    ("templates/order_shipped/default.txt", include_str!("../../../config/templates/order_shipped/default.txt")),
+    ("templates/order_shipped/fr.txt", include_str!("../../../config/templates/order_shipped/fr.txt")),
+];
+
+/// A journey with three texts, two of them back to back.
+const SERIES: &str = r#"
+program = "acme"
+purpose = "transactional"
+ttl = "3h"
+correlation = "event.data.order"
+[trigger]
+type = "order.created"
+when = "event.data.items > 1"
+[[step]]
+id = "first"
+do = "send"
+template = "order_confirmed"
+[[step]]
+id = "second"
+do = "send"
+template = "order_confirmed"
+[[step]]
+id = "pause"
+do = "wait"
+for = "20m"
+[[step]]
+id = "third"
+do = "send"
+template = "order_confirmed"
+"#;
+
+/// A shipped file could not be read as what it is.
+#[derive(Debug, thiserror::Error)]
+pub enum FixtureError {
+    /// It is not the TOML it should be.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn text(path: &str) -> &'static str {
+    SHIPPED.iter().find(|(p, _)| *p == path).map_or("", |(_, text)| text)
+}
+
+fn read<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, FixtureError> {
+    toml::from_str(text).map_err(|e| FixtureError::File { path: path.to_owned(), problem: e.to_string() })
+}
+
+fn connector(name: &str) -> Result<Connector, FixtureError> {
+    let path = format!("connectors/{name}.toml");
+    let mut table: toml::Table = read(&path, text(&path))?;
+    table.remove("secrets");
+    let definition = toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| FixtureError::File { path, problem: e.to_string() })?;
+    Ok(Connector { name: name.to_owned(), definition, secrets: [("token".to_owned(), CRM_TOKEN.into())].into() })
+}
+
+fn templates() -> BTreeMap<String, Template> {
+    let mut all: BTreeMap<String, Template> = BTreeMap::new();
+    for (path, text) in SHIPPED {
+        let pieces: Vec<&str> = path.split('/').collect();
+        if let ["templates", name, file] = pieces.as_slice() {
+            let locale = file.trim_end_matches(".txt").to_owned();
+            all.entry((*name).to_owned()).or_default().0.insert(locale, text.to_owned());
+        }
+    }
+    all
+}
+
+/// Publishes the journeys to a store and puts the definitions together. `ours` makes Trunkline answer STOP and HELP.
+pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc<Definitions>, FixtureError> {
+    #[derive(Deserialize)]
+    struct Main {
+        programs: BTreeMap<String, Program>,
+    }
+    #[derive(Deserialize)]
+    struct Maps {
+        map: Vec<Mapping>,
+    }
+    let main: Main = read("trunkline.toml", text("trunkline.toml"))?;
+    let maps: Maps = read("sources/shopify.toml", text("sources/shopify.toml"))?;
+    let templates = templates();
+    let mut drafts = Vec::new();
+    for name in ["order-confirmed", "order-shipped"] {
+        let path = format!("journeys/{name}.toml");
+        drafts.push(Draft::new(name, read::<Journey>(&path, text(&path))?, &templates));
+    }
+    drafts.push(Draft::new("series", read("series", SERIES)?, &templates));
+    let (journeys, current) = publish(store, now, &drafts).await?;
+    let settings = AccountSettings {
+        name: "twilio".to_owned(),
+        provider: "twilio".to_owned(),
+        account_id: ACCOUNT_SID.to_owned(),
+        secrets: vec![AUTH_TOKEN.into()],
+        signing_keys: Vec::new(),
+        base_url: None,
+        timeout: Span::secs(10),
+    };
+    let accounts = registry::provider(&settings).map(|provider| ("twilio".to_owned(), Account { provider, verify: VerifyMode::Enforce }));
+    let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
+    let source = SourceDefinition { system: "shopify".to_owned(), webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
+    let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
+    let sender = Sender { number: SENDER.to_owned(), account: "twilio".to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
+    Ok(Arc::new(Definitions {
+        public_url: PUBLIC_URL.to_owned(),
+        default_region: Some("US".to_owned()),
+        default_locale: "en".to_owned(),
+        purposes: BTreeMap::new(),
+        accounts: accounts.into_iter().collect(),
+        senders: vec![sender],
+        programs: main.programs,
+        sources: [("shopify".to_owned(), source)].into(),
+        journeys,
+        current,
+        templates,
+        connectors: vec![connector("crm")?, connector("crm_contacts")?],
+    }))
+}

@@ -1,0 +1,179 @@
+//! The sandbox's routes: the vendor's API, the CRM, the controls and the page.
+//!
+//! Its own file because it is where HTTP ends: it turns requests into calls of the fakes, and their answers into
+//! responses, late ones and missing ones included. It decides nothing.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use trunkline_connectors::http::Request;
+use trunkline_core::time::Span;
+
+use super::deliver::pause;
+use super::{Sandbox, SandboxError, Snapshot};
+use crate::faults::Faults;
+use crate::outgoing::{Answer, span_of_millis};
+use crate::shop::{Customer, Order};
+use crate::vendor::throttled;
+
+/// How long a call that is never answered is held open, in real time.
+const HELD: Duration = Duration::from_secs(30);
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Every route of the sandbox.
+pub fn router(sandbox: Sandbox) -> Router {
+    Router::new()
+        .route("/2010-04-01/{*rest}", any(vendor))
+        .route("/crm/{*rest}", any(crm))
+        .route("/sandbox/state", get(state))
+        .route("/sandbox/faults", get(faults).put(set_faults))
+        .route("/sandbox/phones/{number}/reply", post(reply))
+        .route("/sandbox/shop/orders", post(order))
+        .route("/sandbox/shop/shipments", post(shipment))
+        .route("/", get(|| async { page("text/html; charset=utf-8", include_str!("../../static/sandbox.html")) }))
+        .route("/sandbox.css", get(|| async { page("text/css; charset=utf-8", include_str!("../../static/sandbox.css")) }))
+        .route("/sandbox.js", get(|| async { page("text/javascript; charset=utf-8", include_str!("../../static/sandbox.js")) }))
+        .with_state(sandbox)
+}
+
+async fn vendor(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let (answer, latency) = sandbox.call_vendor(&request(method, &uri, &headers, body));
+    pause(span_of_millis(latency).std()).await;
+    // The connection is open by now, so it can no longer be refused: that it was too early is as definite.
+    answered(answer, throttled()).await
+}
+
+async fn crm(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let (answer, latency) = sandbox.call_crm(&request(method, &uri, &headers, body));
+    pause(span_of_millis(latency).std()).await;
+    answered(answer, Answer::json(503, &json!({"error": "the CRM is down"}))).await
+}
+
+/// How much of the state is wanted.
+#[derive(Deserialize)]
+struct Wanted {
+    latest: Option<usize>,
+}
+
+async fn state(State(sandbox): State<Sandbox>, Query(wanted): Query<Wanted>) -> Json<Snapshot> {
+    Json(sandbox.snapshot_of(wanted.latest.unwrap_or(usize::MAX)))
+}
+
+async fn faults(State(sandbox): State<Sandbox>) -> Json<Faults> {
+    Json(sandbox.faults())
+}
+
+async fn set_faults(State(sandbox): State<Sandbox>, Json(faults): Json<Faults>) -> Result<Json<Faults>, SandboxError> {
+    sandbox.set_faults(faults)?;
+    Ok(Json(sandbox.faults()))
+}
+
+/// A text from a person.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reply {
+    to: String,
+    body: String,
+}
+
+async fn reply(State(sandbox): State<Sandbox>, Path(number): Path<String>, Json(reply): Json<Reply>) -> Result<StatusCode, SandboxError> {
+    sandbox.reply(&number, &reply.to, &reply.body)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// An order to place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewOrder {
+    customer: Customer,
+    #[serde(default = "once")]
+    copies: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+async fn order(State(sandbox): State<Sandbox>, Json(order): Json<NewOrder>) -> (StatusCode, Json<Order>) {
+    (StatusCode::CREATED, Json(sandbox.order(&order.customer, order.copies)))
+}
+
+/// An order to ship, by its id as a number or, since browsers cannot hold it, as a text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shipment {
+    order_id: Value,
+}
+
+async fn shipment(State(sandbox): State<Sandbox>, Json(shipment): Json<Shipment>) -> Result<StatusCode, SandboxError> {
+    let given = &shipment.order_id;
+    let id = given.as_i64().or_else(|| given.as_str()?.parse().ok());
+    sandbox.ship(id.ok_or_else(|| SandboxError::Order(given.to_string().chars().take(32).collect()))?)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Something of the page: it loads nothing from elsewhere, and may not either.
+fn page(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, text)
+}
+
+impl IntoResponse for SandboxError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            SandboxError::Order(_) => StatusCode::NOT_FOUND,
+            SandboxError::Phone(_) | SandboxError::Sender(_) | SandboxError::Body | SandboxError::Fault(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        (status, Json(json!({"error": self.to_string()}))).into_response()
+    }
+}
+
+fn request(method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Request {
+    let headers = headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
+    Request { method, url: uri.to_string(), headers, body, timeout: Span::ZERO }
+}
+
+async fn answered(answer: Answer, instead_of_refusing: Answer) -> Response {
+    match answer {
+        Answer::Reply(response) => response_of(response),
+        Answer::Hang => {
+            pause(HELD).await;
+            dropped()
+        }
+        Answer::Refuse => match instead_of_refusing {
+            Answer::Reply(response) => response_of(response),
+            Answer::Hang | Answer::Refuse => dropped(),
+        },
+    }
+}
+
+fn response_of(response: trunkline_connectors::http::Response) -> Response {
+    let mut out = Response::new(Body::from(response.body));
+    *out.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            out.headers_mut().append(name, value);
+        }
+    }
+    out
+}
+
+/// A response whose body fails before its first byte: the server closes the connection without an answer.
+fn dropped() -> Response {
+    let broken = futures_util::stream::iter([Err::<Bytes, io::Error>(io::Error::other("the vendor never answers this call"))]);
+    Response::new(Body::from_stream(broken))
+}

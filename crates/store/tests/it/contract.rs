@@ -1,0 +1,22 @@
+//! The cases of the contract, one file a topic, and what they share.
+//!
+//! Its own file because `main.rs` says only which cases run where. `reopen` and `names` are tests of their own: one
+//! is about files, the other reads the sources.
+
+pub(crate) mod support;
+
+pub(crate) mod access;
+pub(crate) mod consent;
+pub(crate) mod events;
+pub(crate) mod hooks;
+pub(crate) mod lists;
+pub(crate) mod messages;
+pub(crate) mod owes;
+pub(crate) mod people;
+pub(crate) mod runs;
+pub(crate) mod units;
+pub(crate) mod work;
+pub(crate) mod writeback;
+
+mod names;
+mod reopen;

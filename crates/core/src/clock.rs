@@ -3,6 +3,7 @@
 //! The only file in the workspace that reads the system's clocks; everything else is handed a `Clock` or `now`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use crate::time::{Span, Time, Uptime};
@@ -17,22 +18,38 @@ pub trait Clock: Send + Sync {
     fn real(&self, span: Span) -> Span;
 }
 
-/// The machine's clocks, business time running `scale` times as fast from a chosen origin.
+/// The machine's clocks; business time is the time of day, or runs faster from a chosen origin.
 pub struct SystemClock {
     started: Instant,
+    scaled: Option<Mutex<Scaled>>,
+}
+
+/// Business time was `origin` at `since`, and runs `scale` times as fast as real time from there.
+#[derive(Clone, Copy)]
+struct Scaled {
     origin: Time,
+    since: Uptime,
     scale: i64,
 }
 
 impl SystemClock {
     /// Business time is the time of day.
     pub fn new() -> SystemClock {
-        SystemClock { started: instant(), origin: wall(), scale: 1 }
+        SystemClock { started: instant(), scaled: None }
     }
 
     /// Business time starts at `origin` and runs `scale` times as fast as real time.
     pub fn scaled(origin: Time, scale: u32) -> SystemClock {
-        SystemClock { started: instant(), origin, scale: i64::from(scale.max(1)) }
+        let scaled = Scaled { origin, since: Uptime(0), scale: i64::from(scale.max(1)) };
+        SystemClock { started: instant(), scaled: Some(Mutex::new(scaled)) }
+    }
+
+    /// From now on business time runs `scale` times as fast; it does not jump. Nothing for the time of day.
+    pub fn set_scale(&self, scale: u32) {
+        let (now, uptime) = (self.now(), self.uptime());
+        if let Some(scaled) = &self.scaled {
+            *locked(scaled) = Scaled { origin: now, since: uptime, scale: i64::from(scale.max(1)) };
+        }
     }
 }
 
@@ -44,7 +61,9 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        if self.scale == 1 { wall() } else { self.origin + Span(self.uptime().0.saturating_mul(self.scale)) }
+        let Some(scaled) = &self.scaled else { return wall() };
+        let Scaled { origin, since, scale } = *locked(scaled);
+        origin + Span(self.uptime().since(since).0.saturating_mul(scale))
     }
 
     fn uptime(&self) -> Uptime {
@@ -52,8 +71,12 @@ impl Clock for SystemClock {
     }
 
     fn real(&self, span: Span) -> Span {
-        Span(span.0 / self.scale)
+        Span(span.0 / self.scaled.as_ref().map_or(1, |s| locked(s).scale))
     }
+}
+
+fn locked(scaled: &Mutex<Scaled>) -> MutexGuard<'_, Scaled> {
+    scaled.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A clock that moves only when told to: tests and the simulation.
@@ -61,12 +84,19 @@ impl Clock for SystemClock {
 pub struct ManualClock {
     now: AtomicI64,
     uptime: AtomicI64,
+    creep: i64,
 }
 
 impl ManualClock {
+    /// Like `at`, and business time creeps on by a microsecond with each look at it, as it does in life: code that
+    /// looks twice where it should look once is found out.
+    pub fn creeping(now: Time) -> ManualClock {
+        ManualClock { creep: 1, ..ManualClock::at(now) }
+    }
+
     /// Starts at `now`, with an uptime of zero.
     pub fn at(now: Time) -> ManualClock {
-        ManualClock { now: AtomicI64::new(now.0), uptime: AtomicI64::new(0) }
+        ManualClock { now: AtomicI64::new(now.0), uptime: AtomicI64::new(0), creep: 0 }
     }
 
     /// Moves both clocks forward.
@@ -84,7 +114,7 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Time {
-        Time(self.now.load(Ordering::SeqCst))
+        Time(self.now.fetch_add(self.creep, Ordering::SeqCst))
     }
 
     fn uptime(&self) -> Uptime {

@@ -71,7 +71,7 @@ impl Engine {
         }
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
         let done = units.len();
-        let landed = self.commit_all("dispatch", units).await?;
+        let landed = self.commit_all(now, "dispatch", units).await?;
         let claimed = self.clock.uptime();
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
         self.wake(&[]);
@@ -97,7 +97,7 @@ impl Engine {
                 continue;
             }
             let advance = Command::Advance { account: account.clone(), sender: sender.clone(), from, to: tat };
-            match self.commit(Unit::one(advance)).await {
+            match self.commit(now, Unit::one(advance)).await {
                 Ok(_) => drop(tokens.left.insert((account, sender), granted)),
                 // Another node took them first: this batch sends nothing from this sender.
                 Err(StoreError::Conflict { .. }) => tokens.next = Some(now),

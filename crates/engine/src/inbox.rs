@@ -51,7 +51,7 @@ impl Engine {
 
     async fn take_source_hooks(&self, hooks: &[Hook], now: Time) -> Result<(), StoreError> {
         let units = hooks.iter().map(|hook| self.source_hook(hook, now).unwrap_or_else(|why| bury(hook, &why))).collect();
-        self.commit_all("source hooks", units).await?;
+        self.commit_all(now, "source hooks", units).await?;
         self.wake(&[Stage::Ingest]);
         Ok(())
     }
@@ -100,14 +100,13 @@ impl Engine {
             };
             units.push(unit);
         }
-        self.land_receipts(units, first_receipt).await?;
+        self.land_receipts(now, units, first_receipt).await?;
         self.wake(&[Stage::Writebacks, Stage::Dispatch]);
         Ok(())
     }
 
     /// Commits, and counts the copies among the receipts.
-    async fn land_receipts(&self, units: Vec<Unit>, first_receipt: usize) -> Result<(), StoreError> {
-        let now = self.clock.now();
+    async fn land_receipts(&self, now: Time, units: Vec<Unit>, first_receipt: usize) -> Result<(), StoreError> {
         let mut copies = 0;
         for (index, result) in self.store.commit(now, units).await.into_iter().enumerate() {
             match result {
@@ -118,7 +117,7 @@ impl Engine {
             }
         }
         if copies > 0 {
-            self.commit(Unit::one(Command::Count(vec![("hook.copy".to_owned(), copies)]))).await?;
+            self.commit(now, Unit::one(Command::Count(vec![("hook.copy".to_owned(), copies)]))).await?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ impl Engine {
             return Ok(Tick::default());
         }
         let units = events.iter().map(|event| self.place(event, now)).collect();
-        self.commit_all("ingest", units).await?;
+        self.commit_all(now, "ingest", units).await?;
         self.wake(&[Stage::Journeys]);
         Ok(Tick { done, next: None })
     }

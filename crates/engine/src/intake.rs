@@ -141,7 +141,7 @@ impl Engine {
         let body = hash16(&[&canonical]);
         let slot = hash16(&[b"send", client.as_bytes(), key.as_bytes()]);
         let minted = Reservation { body, message: MessageId::new(address.id.part(), now, self.bits()), at: now };
-        let applied = self.commit(Unit::one(Command::Reserve(slot, minted))).await?;
+        let applied = self.commit(now, Unit::one(Command::Reserve(slot, minted))).await?;
         let reserved = if applied.first() == Some(&Applied::Already) { self.store.reservation(slot).await?.unwrap_or(minted) } else { minted };
         if reserved.body != body {
             return Err(Unwilling::KeyReused);
@@ -149,14 +149,14 @@ impl Engine {
         if let Some(message) = self.store.messages(&[reserved.message]).await?.pop() {
             return Ok(message);
         }
-        self.commit(Unit::one(Command::PutAddress(Box::new(address.clone())))).await?;
+        self.commit(now, Unit::one(Command::PutAddress(Box::new(address.clone())))).await?;
         let address = self.store.addresses(&[address.id]).await?.pop().unwrap_or(address);
         // The deadline counts from the first request, not from its retry.
         let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
         let verdict = self.ask_gate(&intent, &address, None, now);
         let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
         let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
-        self.commit(Unit::one(Command::PutMessage(Box::new(change)))).await?;
+        self.commit(now, Unit::one(Command::PutMessage(Box::new(change)))).await?;
         self.wake(&[Stage::Dispatch]);
         let stored = self.store.messages(&[reserved.message]).await?.pop();
         stored.ok_or_else(|| Unwilling::Store(StoreError::Unavailable { cause: "the message was written and is not there".to_owned() }))
@@ -256,7 +256,7 @@ impl Engine {
         }
         let (Some(number), true) = (number, problems.is_empty()) else { return Err(Unwilling::Invalid(problems)) };
         let fresh = self.address_of(Some(number.e164()), None, "");
-        self.commit(Unit::one(Command::PutAddress(Box::new(fresh.clone())))).await?;
+        self.commit(now, Unit::one(Command::PutAddress(Box::new(fresh.clone())))).await?;
         let entry = ConsentEntry {
             act: if request.action == ConsentAction::Grant { ConsentAct::Grant } else { ConsentAct::Revoke },
             program: request.program.clone(),
@@ -275,7 +275,7 @@ impl Engine {
             let news = Box::new(AddressNews { entries: vec![entry.clone()], inbound: None });
             let owes = if after.consent == address.consent { Vec::new() } else { self.owed_for_address(&after) };
             let command = Command::News { address: fresh.id, guard_version: address.guard_version, news, messages: Vec::new(), owes };
-            match self.commit(Unit::one(command)).await {
+            match self.commit(now, Unit::one(command)).await {
                 Ok(_) => {
                     self.wake(&[Stage::Dispatch, Stage::Writebacks]);
                     return Ok((fresh.id, after));

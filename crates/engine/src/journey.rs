@@ -55,7 +55,7 @@ impl Engine {
             };
             units.push(unit);
         }
-        self.commit_all("journey", units).await?;
+        self.commit_all(now, "journey", units).await?;
         self.wake(&[Stage::Dispatch]);
         Ok(Tick { done, next: None })
     }

@@ -165,15 +165,15 @@ impl Engine {
         self.changes.send_modify(|n| *n += 1);
     }
 
-    /// Commits one unit.
-    async fn commit(&self, unit: Unit) -> Result<Vec<trunkline_store::Applied>, StoreError> {
-        commit_one(self.store.as_ref(), self.clock.now(), unit).await
+    /// Commits one unit, decided at `now`: what is folded later must see the time that the decision saw.
+    async fn commit(&self, now: Time, unit: Unit) -> Result<Vec<trunkline_store::Applied>, StoreError> {
+        commit_one(self.store.as_ref(), now, unit).await
     }
 
-    /// Commits many units; logs those that failed for another reason than a conflict, and says which did not go in.
-    async fn commit_all(&self, what: &str, units: Vec<Unit>) -> Result<Vec<bool>, StoreError> {
+    /// Commits many units, decided at `now`; logs those that failed for another reason than a conflict, and says which did not go in.
+    async fn commit_all(&self, now: Time, what: &str, units: Vec<Unit>) -> Result<Vec<bool>, StoreError> {
         let mut landed = Vec::with_capacity(units.len());
-        for result in self.store.commit(self.clock.now(), units).await {
+        for result in self.store.commit(now, units).await {
             match result {
                 Ok(_) => landed.push(true),
                 Err(StoreError::Conflict { .. }) => landed.push(false),

@@ -71,7 +71,7 @@ impl Engine {
             tries: 0,
             note: String::new(),
         };
-        match self.commit(Unit::one(Command::PutHook(Box::new(hook)))).await {
+        match self.commit(now, Unit::one(Command::PutHook(Box::new(hook)))).await {
             Ok(_) => {
                 self.wake(&[stage]);
                 Received::Accepted(self.acknowledgement(name, lane))
@@ -86,14 +86,15 @@ impl Engine {
     /// Files a refused hook.
     pub async fn refuse(&self, name: &str, raw: &RawHook, reason: &Refused) -> Result<(), StoreError> {
         tracing::warn!(hook = name, %reason, "a hook was refused");
+        let now = self.clock.now();
         let refusal = Refusal {
             name: name.to_owned(),
-            at: self.clock.now(),
+            at: now,
             reason: reason.to_string(),
             request: format!("{} {}", raw.method, raw.url).chars().take(512).collect(),
             body: String::from_utf8_lossy(&raw.body).chars().take(1_024).collect(),
         };
-        self.commit(Unit::one(Command::Refuse(refusal))).await.map(|_| ())
+        self.commit(now, Unit::one(Command::Refuse(refusal))).await.map(|_| ())
     }
 
     fn acknowledgement(&self, name: &str, lane: HookLane) -> Response {

@@ -75,7 +75,7 @@ impl Engine {
         let messages = self.store.messages(&results.iter().map(|r| r.attempt.message).collect::<Vec<_>>()).await?;
         let addresses = self.store.addresses(&messages.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
         let units = results.iter().map(|result| self.decide(result, &messages, &addresses, now)).collect();
-        self.commit_all("settle", units).await
+        self.commit_all(now, "settle", units).await
     }
 
     fn decide(&self, result: &CallResult, messages: &[Message], addresses: &[Address], now: Time) -> Unit {

@@ -32,7 +32,7 @@ impl Engine {
             }
         }
         let done = units.len();
-        self.commit_all("takeover", units).await?;
+        self.commit_all(now, "takeover", units).await?;
         Ok(done)
     }
 
@@ -53,7 +53,7 @@ impl Engine {
             })
             .collect();
         let opened = fresh.len();
-        self.commit_all("sweep", fresh).await?;
+        self.commit_all(now, "sweep", fresh).await?;
         Ok(Tick { done: relayed + opened, next: None })
     }
 
@@ -74,7 +74,7 @@ impl Engine {
             }
         };
         let Some(command) = command else { return Ok(false) };
-        let applied = self.commit(Unit::one(command)).await?;
+        let applied = self.commit(now, Unit::one(command)).await?;
         self.wake(&Stage::ALL);
         Ok(applied.first() == Some(&trunkline_store::Applied::Done))
     }

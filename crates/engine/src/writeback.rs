@@ -67,7 +67,7 @@ impl Engine {
             }
         }
         let done = units.len();
-        let landed = self.commit_all("write-back claim", units).await?;
+        let landed = self.commit_all(now, "write-back claim", units).await?;
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
         Ok((calls, Tick { done, next: None }))
     }
@@ -123,7 +123,7 @@ impl Engine {
             }
         }
         // A row that moved meanwhile was taken over by a newer generation, which writes the latest value again.
-        self.commit_all("write-back settle", units).await?;
+        self.commit_all(now, "write-back settle", units).await?;
         self.note(now, notes).await
     }
 
@@ -143,7 +143,7 @@ impl Engine {
                 let change = found.and_then(|(message, address)| self.change(message, event.clone(), None, address, now).ok());
                 units.push(change.map_or_else(Unit::default, |c| Unit::one(Command::PutMessage(Box::new(c)))));
             }
-            let landed = self.commit_all("write-back history", units).await?;
+            let landed = self.commit_all(now, "write-back history", units).await?;
             notes = notes.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(n, _)| n).collect();
         }
         Ok(())

@@ -132,7 +132,7 @@ impl World {
         let mut rng = ChaCha12Rng::seed_from_u64(settings.seed);
         // A Friday before the American change of clocks; each seed starts at another hour.
         let start: Time = Time(1_772_800_000_000_000) + Span::mins(i64::from(rng.next_u32() % 1_440));
-        let clock = Arc::new(ManualClock::at(start));
+        let clock = Arc::new(ManualClock::creeping(start));
         let watch = Watch::default();
         // Half of the seeds commit command by command, with effects through the outbox.
         let ordered = settings.seed % 2 == 1;

@@ -35,7 +35,7 @@ impl Engine {
             // One by one: each may change the address that the next one is about.
             for _ in 0..RELOADS {
                 let unit = self.inbound(hook, now).await?;
-                match self.commit(unit).await {
+                match self.commit(now, unit).await {
                     Ok(_) => break,
                     Err(StoreError::Conflict { .. }) => {}
                     Err(error) => return Err(error),

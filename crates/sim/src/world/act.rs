@@ -250,7 +250,7 @@ impl World {
     /// Nothing to do now: look again later, as long as there is a later.
     fn idle(&mut self, stage: Stage) {
         let last = self.closing + Span::hours(60);
-        let at = self.clock_now() + Span::mins(4) + self.seconds(120);
+        let at = self.clock_now() + Span::mins(10) + self.seconds(1_200);
         if at < last && self.ticking.insert(stage) {
             self.at(at, Action::Tick(stage));
         }

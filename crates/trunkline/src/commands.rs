@@ -1,0 +1,100 @@
+//! The command line: one subcommand a file.
+//!
+//! Its own file for the grammar: what can be asked for, with which flags. Every command has `--json`.
+
+mod check;
+mod demo;
+mod explain;
+mod keys;
+mod replay;
+mod send;
+mod serve;
+mod sim;
+mod simulate;
+mod verify;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Severity};
+use crate::output;
+
+/// Texts from business events: never twice, never lost, never after STOP, and always able to say why.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server: API, webhooks, console and every stage.
+    Serve(serve::Serve),
+    /// Run the sandbox alone: a vendor, a shop, a CRM and phones to point a server at.
+    Sim(sim::Sim),
+    /// Run server and sandbox together, play a day of orders, and stay up.
+    Demo(demo::Demo),
+    /// Check the configuration: every problem with file, line and hint.
+    Check(check::Check),
+    /// Send one text.
+    Send(send::Send),
+    /// Say why a message is where it is.
+    Explain(explain::Explain),
+    /// Recompute all state from its history and compare.
+    Verify(verify::Verify),
+    /// Put something that gave up back to work, or list what did.
+    Replay(replay::Replay),
+    /// Run the whole system in a simulated world with faults, and check its promises.
+    Simulate(simulate::Simulate),
+    /// Make, list and revoke API keys, and set operators' passwords.
+    Keys(keys::Keys),
+}
+
+/// Where the configuration is, and how to answer.
+#[derive(Args, Clone)]
+pub(crate) struct Place {
+    /// The directory that holds trunkline.toml.
+    #[arg(long, short, env = "TRUNKLINE_CONFIG", default_value = "config")]
+    config: PathBuf,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Place {
+    /// The configuration, or an error that shows every problem.
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        let (problems, config) = Config::load(&self.config);
+        config.ok_or_else(|| {
+            let errors: Vec<String> = problems.iter().filter(|p| p.problem.severity == Severity::Error).map(|p| p.picture.clone()).collect();
+            anyhow::anyhow!("the configuration has {} errors; nothing was started\n\n{}", errors.len(), errors.join("\n\n"))
+        })
+    }
+}
+
+/// Logs to standard error: sentences by default, JSON if asked; never a number, a text or a secret.
+fn log(default: &str, as_json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TRUNKLINE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let set = if as_json { builder.json().try_init() } else { builder.try_init() };
+    if set.is_err() {
+        output::complain("a logger is set already");
+    }
+}
+
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::Serve(command) => command.run().await,
+        Command::Sim(command) => command.run().await,
+        Command::Demo(command) => command.run().await,
+        Command::Check(command) => command.run(),
+        Command::Send(command) => command.run().await,
+        Command::Explain(command) => command.run().await,
+        Command::Verify(command) => command.run().await,
+        Command::Replay(command) => command.run().await,
+        Command::Simulate(command) => command.run(),
+        Command::Keys(command) => command.run().await,
+    }
+}

@@ -1,0 +1,96 @@
+//! The configuration directory: read, checked as a whole, resolved.
+//!
+//! Its own file because everything that people write is read here, and every problem is collected before anything is
+//! refused. What the parts mean is in `check`; how problems are shown is in `diagnose`.
+
+mod check;
+mod diagnose;
+mod files;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trunkline_connectors::crm::declared::Connector;
+use trunkline_connectors::registry::{self, AccountSettings};
+use trunkline_core::time::Time;
+use trunkline_engine::definitions::{Account, Definitions, Draft, Sender, SourceDefinition, publish};
+use trunkline_store::{Store, StoreError};
+
+pub(crate) use diagnose::{Diagnosis, Problem, Severity};
+pub(crate) use files::Files;
+
+/// A configuration without errors.
+pub(crate) struct Config {
+    pub(crate) files: Files,
+    pub(crate) secrets: secret::Resolved,
+    /// The directory it was read from; relative paths are relative to it.
+    pub(crate) directory: PathBuf,
+}
+
+impl Config {
+    /// Reads and checks a directory: every problem, and the configuration if none of them is an error.
+    pub(crate) fn load(directory: &Path) -> (Vec<Diagnosis>, Option<Config>) {
+        let mut found = diagnose::Diagnoses::new(directory);
+        let files = Files::read(directory, &mut found);
+        let secrets = secret::Resolved::of(&files, directory, &mut found);
+        check::all(&files, &mut found);
+        let problems = found.finish();
+        let broken = problems.iter().any(|p| p.problem.severity == Severity::Error);
+        (problems, (!broken).then(|| Config { files, secrets, directory: directory.to_owned() }))
+    }
+
+    /// Where the store is.
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.directory.join(&self.files.main.value.store)
+    }
+
+    /// Publishes the journeys and puts together what stages need.
+    pub(crate) async fn definitions(&self, store: &dyn Store, now: Time) -> Result<Arc<Definitions>, StoreError> {
+        let main = &self.files.main.value;
+        let templates: BTreeMap<_, _> = self.files.templates.iter().map(|(name, t)| (name.clone(), t.clone())).collect();
+        let drafts: Vec<Draft> = self.files.journeys.iter().map(|(name, file)| Draft::new(name, file.value.clone(), &templates)).collect();
+        let (journeys, current) = publish(store, now, &drafts).await?;
+        let mut accounts = BTreeMap::new();
+        for (name, account) in &main.accounts {
+            let settings = AccountSettings {
+                name: name.clone(),
+                provider: account.provider.clone(),
+                account_id: account.account_id.clone(),
+                secrets: self.secrets.list(&format!("account {name} secrets")),
+                signing_keys: self.secrets.list(&format!("account {name} signing_keys")),
+                base_url: account.base_url.clone(),
+                timeout: account.timeout,
+            };
+            if let Some(provider) = registry::provider(&settings) {
+                accounts.insert(name.clone(), Account { provider, verify: account.verify });
+            }
+        }
+        let mut sources = BTreeMap::new();
+        for (name, file) in &self.files.sources {
+            let source = &file.value;
+            let webhooks = registry::source(&source.kind, self.secrets.list(&format!("source {name} secrets")), source.max_age);
+            let definition = SourceDefinition { system: source.system.clone(), webhooks, verify: source.verify, reads: source.reads.clone(), mappings: source.map.clone() };
+            sources.insert(name.clone(), definition);
+        }
+        let connectors = self.files.connectors.iter().map(|(name, file)| {
+            let secrets = self.secrets.named(&format!("connector {name}"));
+            Connector { name: name.clone(), definition: file.value.definition.clone(), secrets }
+        });
+        Ok(Arc::new(Definitions {
+            public_url: main.public_url.clone(),
+            default_region: main.default_region.clone(),
+            default_locale: main.default_locale.clone(),
+            purposes: main.purposes.clone(),
+            accounts,
+            senders: main.senders.iter().map(|s| Sender { number: s.number.clone(), account: s.account.clone(), rate: s.rate, opt_out_reply: s.opt_out_reply }).collect(),
+            programs: main.programs.clone(),
+            sources,
+            journeys,
+            current,
+            templates,
+            connectors: connectors.collect(),
+        }))
+    }
+}

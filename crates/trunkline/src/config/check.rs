@@ -1,0 +1,217 @@
+//! What the configuration means: references that lead nowhere, expressions that cannot work, steps nobody reaches.
+//!
+//! Its own file because these checks look across files. They run even if some file is broken, so that one run tells
+//! everything; they change nothing.
+
+mod journeys;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use trunkline_connectors::crm::declared::About;
+use trunkline_connectors::registry::{PROVIDERS, SOURCES};
+use trunkline_core::expr::{Engine, ExprError};
+use trunkline_core::number::Number;
+use trunkline_core::segment;
+
+use super::diagnose::{Diagnoses, Key, Severity};
+use super::files::{ConnectorFile, File, Files, SourceFile};
+
+pub(crate) fn all(files: &Files, found: &mut Diagnoses) {
+    let engine = Engine::new();
+    main(files, found);
+    for (name, file) in &files.sources {
+        source(name, file, files, &engine, found);
+    }
+    for (name, file) in &files.connectors {
+        connector(name, file, &engine, found);
+    }
+    templates(files, &engine, found);
+    journeys::all(files, &engine, found);
+}
+
+/// A way to a value: `at!["accounts", name, "provider"]`.
+macro_rules! at {
+    ($($key:expr),*) => { &[$(Key::from($key)),*][..] };
+}
+pub(crate) use at;
+
+fn main(files: &Files, found: &mut Diagnoses) {
+    let (path, main) = (&files.main.path, &files.main.value);
+    if main.public_url.is_empty() {
+        // The file itself could not be read; that was said already.
+        return;
+    }
+    let web = main.public_url.strip_prefix("https://").or_else(|| main.public_url.strip_prefix("http://"));
+    if web.is_none_or(|rest| rest.is_empty() || rest.contains(['?', '#', ' '])) {
+        found.error(path, at!["public_url"], "is not a web address", "write what vendors call, such as \"https://sms.example.com\"");
+    }
+    if main.listen.parse::<std::net::SocketAddr>().is_err() {
+        found.error(path, at!["listen"], "is not an address and port", "write \"127.0.0.1:8080\"");
+    }
+    if main.default_region.as_deref().is_some_and(|r| r.len() != 2 || !r.chars().all(|c| c.is_ascii_uppercase())) {
+        found.error(path, at!["default_region"], "is not a country code", "write two capital letters, such as \"US\"");
+    }
+    for (name, account) in &main.accounts {
+        if !PROVIDERS.contains(&account.provider.as_str()) {
+            let problem = format!("no provider is called '{}'", account.provider);
+            found.error(path, at!["accounts", name.as_str(), "provider"], &problem, &format!("use one of: {}", PROVIDERS.join(", ")));
+        }
+        if account.secrets.is_empty() {
+            found.error(path, at!["accounts", name.as_str(), "secrets"], "is empty", "give the auth token, such as { env = \"TWILIO_AUTH_TOKEN\" }");
+        }
+        if files.sources.contains_key(name) {
+            let problem = format!("'{name}' is also the name of a source, and both would answer at /hooks/{name}");
+            found.error(path, at!["accounts", name.as_str()], &problem, "rename one of the two");
+        }
+    }
+    if main.senders.is_empty() {
+        found.error(path, at!["senders"], "no sender is configured", "add [[senders]] with the number that texts come from");
+    }
+    for (index, sender) in main.senders.iter().enumerate() {
+        if !main.accounts.contains_key(&sender.account) {
+            let known: Vec<&str> = main.accounts.keys().map(String::as_str).collect();
+            let problem = format!("no account is called '{}'", sender.account);
+            found.error(path, at!["senders", index, "account"], &problem, &format!("use one of: {}", known.join(", ")));
+        }
+        match Number::parse(&sender.number, None) {
+            Ok(number) if number.e164() == sender.number => {}
+            _ => found.error(path, at!["senders", index, "number"], "is not a number in E.164 form", "write it like \"+15005550006\""),
+        }
+        if sender.rate.per_second == 0 || sender.rate.burst == 0 {
+            found.error(path, at!["senders", index, "rate"], "lets nothing through", "give at least 1 for per_second and burst");
+        }
+    }
+    for (purpose, policy) in &main.purposes {
+        if policy.ttl.0 <= 0 || policy.max_attempts == 0 {
+            found.error(path, at!["purposes", purpose.word()], "ttl or max_attempts is zero, so nothing could be sent", "give both at least 1");
+        }
+    }
+    if main.programs.is_empty() {
+        found.error(path, at!["programs"], "no program is configured", "add [programs.<key>] with the name that recipients know");
+    }
+}
+
+fn source(name: &str, file: &File<SourceFile>, files: &Files, engine: &Engine, found: &mut Diagnoses) {
+    let (path, source) = (&file.path, &file.value);
+    let webhooks = SOURCES.contains(&source.kind.as_str());
+    if !webhooks && source.kind != "events" {
+        let problem = format!("no source is of kind '{}'", source.kind);
+        found.error(path, at!["kind"], &problem, &format!("use one of: events, {}", SOURCES.join(", ")));
+    }
+    if webhooks && source.secrets.is_empty() {
+        found.error(path, at!["secrets"], "is empty, so no webhook could be verified", "give the shop's secret, such as { env = \"SHOPIFY_SECRET\" }");
+    }
+    if source.kind == "events" && source.reads.is_none() {
+        found.error(path, at!["reads"], "is missing, so no event of the API would be read by these rules", "give the CloudEvents 'source' that it reads");
+    }
+    if source.map.is_empty() {
+        found.error(path, at!["map"], "has no rules", "add [[map]] with the topics it reads");
+    }
+    let mut topics = BTreeSet::new();
+    for (index, mapping) in source.map.iter().enumerate() {
+        for (field, expression) in mapping.expressions() {
+            let mut way: Vec<Key> = vec!["map".into(), index.into()];
+            way.extend(field.split('.').map(Key::from));
+            match engine.expression_names(expression) {
+                Err(error) => found.error(path, &way, &format!("the expression {error}"), "expressions read body, data, id, source, type, subject, time and extensions"),
+                Ok(names) => roots(&names, &["body", "data", "id", "source", "type", "subject", "time", "extensions"], path, &way, found),
+            }
+        }
+        for topic in &mapping.topics {
+            if !topics.insert(topic.clone()) {
+                found.error(path, at!["map", index, "topics"], &format!("'{topic}' is read by an earlier rule already"), "remove it from one of them");
+            }
+        }
+        if let Some(kind) = &mapping.kind
+            && !files.journeys.values().any(|j| j.value.trigger.kind == *kind)
+        {
+            found.warning(path, at!["map", index, "type"], &format!("no journey is triggered by '{kind}'"), "add a journey, or remove the rule");
+        }
+    }
+    if files.main.value.accounts.contains_key(name) {
+        found.error(path, at!["kind"], &format!("'{name}' is also the name of an account"), "rename one of the two");
+    }
+}
+
+/// Names that an expression may not know.
+fn roots(names: &[String], known: &[&str], path: &Path, way: &[Key], found: &mut Diagnoses) {
+    for name in names {
+        let root = name.split('.').next().unwrap_or_default();
+        if !known.contains(&root) {
+            found.error(path, way, &format!("'{name}' is undefined"), &format!("these are known here: {}", known.join(", ")));
+        }
+    }
+}
+
+fn connector(name: &str, file: &File<ConnectorFile>, engine: &Engine, found: &mut Diagnoses) {
+    let (path, definition) = (&file.path, &file.value.definition);
+    let known: &[&str] = if definition.about == About::Message { &["message", "address"] } else { &["address"] };
+    let with_secret: Vec<&str> = known.iter().copied().chain(["secret"]).collect();
+    let mut texts: Vec<(Vec<Key>, &str, &[&str])> =
+        vec![(vec!["record".into()], &definition.record, known), (vec!["url".into()], &definition.url, &with_secret), (vec!["body".into()], &definition.body, known)];
+    for (header, text) in &definition.headers {
+        texts.push((vec!["headers".into(), header.as_str().into()], text, &with_secret));
+    }
+    for (way, text, known) in texts {
+        match engine.names(text) {
+            Err(error) => found.error(path, &way, &format!("the template {error}"), "mend its syntax"),
+            Ok(names) => {
+                roots(&names, known, path, &way, found);
+                for secret in names.iter().filter_map(|n| n.strip_prefix("secret.")) {
+                    if !file.value.secrets.contains_key(secret) {
+                        found.error(path, &way, &format!("secret '{secret}' is not configured"), "add it under [secrets]");
+                    }
+                }
+            }
+        }
+    }
+    if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&definition.method.as_str()) {
+        found.error(path, at!["method"], &format!("'{}' is not a method", definition.method), "use PUT, PATCH or POST");
+    }
+    if definition.done.is_empty() {
+        found.error(path, at!["done"], &format!("no answer would mean that connector '{name}' is done"), "write [\"2xx\"]");
+    }
+}
+
+fn templates(files: &Files, engine: &Engine, found: &mut Diagnoses) {
+    let locales: BTreeSet<&String> = files.templates.values().flat_map(|t| t.0.keys()).collect();
+    for (name, template) in &files.templates {
+        let folder = PathBuf::from("templates").join(name);
+        if template.pick(&files.main.value.default_locale).is_none() {
+            found.missing(&folder, &format!("has no text for the default locale '{}' and no default.txt", files.main.value.default_locale), "add default.txt");
+        }
+        let absent: Vec<&str> = locales.iter().filter(|l| !template.0.contains_key(**l)).map(|l| l.as_str()).collect();
+        if let Some(first) = template.0.keys().next()
+            && !absent.is_empty()
+        {
+            let problem = format!("template '{name}' has no text for {}, which other templates have", absent.join(", "));
+            found.at_line(Severity::Warning, &folder.join(format!("{first}.txt")), 1, &problem, "recipients of these locales get the fallback");
+        }
+        for (locale, text) in &template.0 {
+            let path = folder.join(format!("{locale}.txt"));
+            if let Err(error) = engine.names(text) {
+                let line = if let ExprError::Syntax { line, .. } = &error { *line } else { 1 };
+                found.at_line(Severity::Error, &path, line, &format!("the text {error}"), "mend its syntax");
+                continue;
+            }
+            if let Some((line, c)) = text.lines().enumerate().find_map(|(i, l)| segment::first_beyond_gsm7(&literal(l)).map(|c| (i + 1, c))) {
+                let problem = format!("'{c}' (U+{:04X}) is not in the GSM-7 alphabet, so every text takes 70 characters a segment instead of 160", u32::from(c));
+                found.at_line(Severity::Warning, &path, line, &problem, "write it with plain letters and punctuation, or accept the price");
+            }
+        }
+    }
+}
+
+/// A line without what is filled in.
+fn literal(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("{") {
+        out.push_str(before);
+        let close = if after.starts_with('{') { "}}" } else { "%}" };
+        rest = after.split_once(close).map_or("", |(_, tail)| tail);
+    }
+    out.push_str(rest);
+    out
+}

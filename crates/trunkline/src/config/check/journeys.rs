@@ -1,0 +1,156 @@
+//! Journeys: steps that lead nowhere or are never reached, templates that do not exist, variables nobody sets.
+//!
+//! Its own file because a journey is a small program, and this is its compiler's front end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use trunkline_core::expr::Engine;
+use trunkline_core::journey::{Journey, Step};
+
+use super::super::diagnose::{Diagnoses, Key, Severity};
+use super::super::files::{File, Files};
+use super::at;
+
+/// What is known of the variables of an event type.
+struct Known {
+    /// The keys of `event.data`, if every source of this type says them.
+    data: Option<BTreeSet<String>>,
+    attributes: BTreeSet<String>,
+    labels: BTreeSet<String>,
+}
+
+pub(super) fn all(files: &Files, engine: &Engine, found: &mut Diagnoses) {
+    for file in files.journeys.values() {
+        journey(file, files, engine, found);
+    }
+}
+
+fn journey(file: &File<Journey>, files: &Files, engine: &Engine, found: &mut Diagnoses) {
+    let (path, journey) = (&file.path, &file.value);
+    if !files.main.value.programs.contains_key(&journey.program) && !files.main.value.programs.is_empty() {
+        let known: Vec<&str> = files.main.value.programs.keys().map(String::as_str).collect();
+        found.error(path, at!["program"], &format!("no program is called '{}'", journey.program), &format!("use one of: {}", known.join(", ")));
+    }
+    let known = variables(&journey.trigger.kind, files);
+    if known.is_none() && !files.sources.is_empty() {
+        let problem = format!("no source is mapped to '{}'", journey.trigger.kind);
+        found.warning(path, at!["trigger", "type"], &problem, "it starts by events of the API only; or name it as 'type' in sources/*.toml");
+    }
+    let mut expressions: Vec<(Vec<Key>, &str)> = vec![(at!["correlation"].to_vec(), &journey.correlation)];
+    expressions.extend(journey.trigger.when.as_ref().map(|w| (at!["trigger", "when"].to_vec(), w.as_str())));
+    for (index, step) in journey.steps.iter().enumerate() {
+        if let Step::Branch { arms, .. } = step {
+            for (n, arm) in arms.iter().enumerate() {
+                expressions.push((at!["step", index, "arms", n, "when"].to_vec(), &arm.when));
+            }
+        }
+    }
+    for (way, expression) in expressions {
+        match engine.expression_names(expression) {
+            Err(error) => found.error(path, &way, &format!("the expression {error}"), "mend its syntax"),
+            Ok(names) => {
+                for name in names.iter().filter(|n| !defined(n, known.as_ref())) {
+                    found.error(path, &way, &format!("'{name}' is undefined"), &hint(known.as_ref()));
+                }
+            }
+        }
+    }
+    steps(path, journey, found);
+    texts(file, files, engine, known.as_ref(), found);
+}
+
+fn steps(path: &Path, journey: &Journey, found: &mut Diagnoses) {
+    if journey.steps.is_empty() {
+        found.error(path, at!["step"], "the journey has no steps", "add [[step]]");
+    }
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, step) in journey.steps.iter().enumerate() {
+        if places.insert(step.id(), index).is_some() {
+            found.error(path, at!["step", index, "id"], &format!("a step above is called '{}' too", step.id()), "give each step its own name");
+        }
+    }
+    for (index, step) in journey.steps.iter().enumerate() {
+        for target in step.targets().into_iter().filter(|t| !places.contains_key(t)) {
+            found.error(path, at!["step", index], &format!("no step is called '{target}'"), "name a step of this journey");
+        }
+    }
+    let mut reached = BTreeSet::new();
+    let mut queue = vec![0];
+    while let Some(index) = queue.pop() {
+        let Some(step) = journey.steps.get(index) else { continue };
+        if reached.insert(index) {
+            queue.extend(step.targets().into_iter().filter_map(|t| places.get(t).copied()));
+            queue.extend(step.falls_through().then_some(index + 1));
+        }
+    }
+    for (index, step) in journey.steps.iter().enumerate().filter(|(i, _)| !reached.contains(i)) {
+        found.error(path, at!["step", index, "id"], &format!("step '{}' is never reached", step.id()), "lead a step to it, or remove it");
+    }
+}
+
+fn texts(file: &File<Journey>, files: &Files, engine: &Engine, known: Option<&Known>, found: &mut Diagnoses) {
+    for (index, step) in file.value.steps.iter().enumerate() {
+        let Step::Send { template: name, .. } = step else { continue };
+        let Some(template) = files.templates.get(name) else {
+            let known: Vec<&str> = files.templates.keys().map(String::as_str).collect();
+            found.error(&file.path, at!["step", index, "template"], &format!("no template is called '{name}'"), &format!("use one of: {}", known.join(", ")));
+            continue;
+        };
+        for (locale, text) in &template.0 {
+            for unknown in engine.names(text).unwrap_or_default().iter().filter(|n| !defined(n, known)) {
+                let path = Path::new("templates").join(name).join(format!("{locale}.txt"));
+                let line = text.lines().position(|l| l.contains(unknown.as_str())).map_or(1, |n| n + 1);
+                let problem = format!("'{unknown}' is undefined where journey '{}' uses this text", file.path.file_stem().unwrap_or_default().to_string_lossy());
+                found.at_line(Severity::Error, &path, line, &problem, &hint(known));
+            }
+        }
+    }
+}
+
+/// What sources say about an event type; nothing if none maps to it.
+fn variables(kind: &str, files: &Files) -> Option<Known> {
+    let mut known: Option<Known> = None;
+    for mapping in files.sources.values().flat_map(|s| &s.value.map) {
+        let makes = mapping.kind.as_deref() == Some(kind) || (mapping.kind.is_none() && mapping.topics.iter().any(|t| t == kind));
+        if !makes {
+            continue;
+        }
+        let all = known.get_or_insert_with(|| Known { data: Some(BTreeSet::new()), attributes: BTreeSet::new(), labels: BTreeSet::new() });
+        if mapping.data.is_empty() {
+            all.data = None;
+        }
+        if let Some(data) = &mut all.data {
+            data.extend(mapping.data.keys().cloned());
+        }
+        all.attributes.extend(mapping.profile.attributes.keys().cloned());
+        all.labels.extend(mapping.labels.keys().cloned());
+    }
+    known
+}
+
+fn defined(name: &str, known: Option<&Known>) -> bool {
+    let pieces: Vec<&str> = name.split('.').collect();
+    let has = |set: &BTreeSet<String>, key: &str| set.contains(key);
+    match (pieces.as_slice(), known) {
+        (["event"] | ["event", "data"] | ["profile"] | ["profile", "attributes"] | ["labels"], _) => true,
+        (["event", "data", key, ..], Some(Known { data: Some(data), .. })) => has(data, key),
+        (["event", "data" | "extensions", ..], _) => true,
+        (["event", key], _) => ["id", "source", "type", "subject", "time", "extensions"].contains(key),
+        (["profile", "attributes", key, ..], Some(known)) => has(&known.attributes, key),
+        (["profile", "attributes", ..], None) => true,
+        (["profile", key], _) => ["id", "system", "locale"].contains(key),
+        (["labels", key], Some(known)) => has(&known.labels, key),
+        (["labels", _], None) => true,
+        _ => false,
+    }
+}
+
+fn hint(known: Option<&Known>) -> String {
+    let Some(known) = known else { return "event, profile and labels are known here".to_owned() };
+    let list = |prefix: &str, set: &BTreeSet<String>| set.iter().map(|k| format!("{prefix}.{k}")).collect::<Vec<_>>();
+    let mut all = known.data.as_ref().map(|d| list("event.data", d)).unwrap_or_default();
+    all.extend(list("profile.attributes", &known.attributes));
+    all.extend(list("labels", &known.labels));
+    format!("these are set: {}", all.join(", "))
+}

@@ -1,0 +1,75 @@
+//! `check` finds every problem at once, each with file, line, caret and hint.
+
+use serde_json::Value;
+
+use crate::support::Folder;
+
+fn problems(folder: &Folder) -> Vec<Value> {
+    let output = folder.run(&["check", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(if report["ok"].as_bool().unwrap() { 0 } else { 3 }), "{report}");
+    report["problems"].as_array().unwrap().clone()
+}
+
+#[test]
+fn the_shipped_configuration_has_no_errors() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let found = problems(&folder);
+    assert!(found.iter().all(|p| p["severity"] == "warning"), "{found:#?}");
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    folder.write(
+        "trunkline.toml",
+        "public_url = \"nowhere\"\nlisten = 8080\ncolour = \"red\"\n[accounts.twilio]\nprovider = \"carrier pigeon\"\naccount_id = \"AC1\"\nsecrets = [{ env = \"NO_SUCH_SECRET\" }]\nverify = \"enforce\"\n",
+    );
+    folder.write(
+        "journeys/broken.toml",
+        "program = \"acme\"\npurpose = \"service\"\ncorrelation = \"event.data.order\"\n[trigger]\ntype = \"order.created\"\nwhen = \"event.data.colour == 'red'\"\n[[step]]\nid = \"a\"\ndo = \"send\"\ntemplate = \"nope\"\nnext = \"c\"\n[[step]]\nid = \"b\"\ndo = \"end\"\n",
+    );
+    folder.write("templates/order_confirmed/default.txt", "Hi {{ event.data.oder }}\n");
+    folder.write("templates/order_shipped/default.txt", "Hi {{ event.data.order \n");
+    folder.write("sources/shopify.toml", "kind = \"shopify\"\nsystem = \"shopify\"\nsecrets = []\nverify = \"perhaps\"\nmap = []\n");
+    folder.write("connectors/crm.toml", "about = \"message\"\nrecord = \"{{ message.id }}\"\nmethod = \"SING\"\nurl = \"{{ nothing }}\"\ndone = []\n");
+    let found = problems(&folder);
+    let has = |file: &str, line: u64, words: &str| found.iter().any(|p| p["file"].as_str().unwrap().ends_with(file) && p["line"] == line && p["problem"].as_str().unwrap().contains(words));
+    for (file, line, words) in [
+        ("trunkline.toml", 2, "invalid type"),
+        ("trunkline.toml", 3, "unknown field"),
+        ("journeys/broken.toml", 11, "no step is called 'c'"),
+        ("journeys/broken.toml", 10, "no template is called 'nope'"),
+        ("journeys/broken.toml", 13, "never reached"),
+        ("order_shipped/default.txt", 1, "cannot be read"),
+        ("sources/shopify.toml", 4, "unknown variant"),
+        ("connectors/crm.toml", 3, "'SING' is not a method"),
+        ("connectors/crm.toml", 4, "'nothing' is undefined"),
+        ("connectors/crm.toml", 5, "no answer"),
+    ] {
+        assert!(has(file, line, words) || has(file, line + 1, words) || has(file, line - 1, words), "{file}:{line} {words}\n{found:#?}");
+    }
+    assert!(found.iter().all(|p| !p["hint"].as_str().unwrap().is_empty()));
+}
+
+#[test]
+fn a_picture_has_line_and_caret() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    folder.write("templates/order_confirmed/default.txt", "Hi there\nyour order {{ event.data.oder }}\n");
+    let output = folder.run(&["check"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("'event.data.oder' is undefined"), "{text}");
+    assert!(text.contains("default.txt:2:1") && text.contains("^^^"), "{text}");
+    assert!(text.contains("event.data.order"), "the hint names what is set: {text}");
+    let served = folder.run(&["serve"]);
+    assert_eq!(served.status.code(), Some(1), "nothing starts with a broken configuration");
+    assert!(String::from_utf8_lossy(&served.stderr).contains("nothing was started"));
+}
+
+#[test]
+fn a_missing_secret_is_named() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let output = folder.command(&["check"]).env_remove("CRM_TOKEN").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("CRM_TOKEN is not set") && text.contains("export CRM_TOKEN"), "{text}");
+}

@@ -1,0 +1,59 @@
+//! Request bodies: capped, parsed, and refused with the place of the fault.
+//!
+//! Its own file because a fault in JSON must name line, column and field, for every resource alike.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use trunkline_core::event::FieldProblem;
+
+use super::problem::Problem;
+
+/// The bytes of a body of at most `cap` bytes.
+pub(crate) async fn read(body: Body, cap: usize) -> Result<axum::body::Bytes, Problem> {
+    to_bytes(body, cap).await.map_err(|_| {
+        let detail = format!("the body is larger than {cap} bytes, or broke off; split it, or send it again");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
+    })
+}
+
+/// A body as a value of the domain; a fault names the field.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let parsed: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
+    match parsed {
+        Ok(value) => reader.end().map(|()| value).map_err(|e| malformed(&e)),
+        Err(error) => {
+            let path = error.path().to_string();
+            let inner = error.into_inner();
+            if inner.is_syntax() || inner.is_eof() {
+                return Err(malformed(&inner));
+            }
+            let field = if path == "." { String::new() } else { path };
+            let problem = inner.to_string();
+            let problem = problem.split(" at line ").next().unwrap_or_default().to_owned();
+            Err(Problem::fields(vec![FieldProblem::new(field, problem, "see docs/api.md for the fields and their types")]))
+        }
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    let detail = format!("the body is not JSON: {error}");
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not JSON", detail)
+}
+
+/// The media type without parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Refuses bodies that are not JSON by their own account.
+pub(crate) fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let media = media_type(headers);
+    if media == "application/json" || media.ends_with("+json") {
+        return Ok(());
+    }
+    let detail = format!("Content-Type is '{media}'; send application/json");
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Only JSON is understood", detail))
+}

@@ -1,0 +1,85 @@
+//! Problems as RFC 9457 documents: a stable code, and for each wrong field what is wrong and how to mend it.
+//!
+//! Its own file so that every refusal of the API looks the same. It never carries a secret, a number or a text.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use trunkline_core::event::FieldProblem;
+use trunkline_engine::intake::Unwilling;
+use trunkline_store::StoreError;
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { kind: format!("urn:trunkline:problem:{code}"), title, status: status.as_u16(), code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+    }
+
+    pub(crate) fn fields(errors: Vec<FieldProblem>) -> Problem {
+        let first = errors.first().map_or_else(String::new, |e| if e.field.is_empty() { e.problem.clone() } else { format!("'{}' {}", e.field, e.problem) });
+        Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Some fields are not as they must be", first) }
+    }
+
+    pub(crate) fn unavailable() -> Problem {
+        let detail = "the store cannot take it now; nothing was done; send the same request again";
+        Problem { retry_after: Some(5), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Come back later", detail) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(secs) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        tracing::error!(%error, "a request could not reach the store");
+        Problem::unavailable()
+    }
+}
+
+impl From<Unwilling> for Problem {
+    fn from(unwilling: Unwilling) -> Problem {
+        match unwilling {
+            Unwilling::Invalid(errors) => Problem::fields(errors),
+            Unwilling::KeyReused => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "This Idempotency-Key belongs to another request",
+                "the key was used with a different body; use a new key for a new text, the same body for a retry",
+            ),
+            Unwilling::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Anything under /v1 that does not exist.
+pub(crate) async fn no_such_route() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing here", "the API has /v1/events, /v1/messages, /v1/messages/{id} and /v1/consent")
+}

@@ -1,0 +1,89 @@
+//! The console: server-rendered pages for support agents and operators.
+//!
+//! The module root: what the pages need, every route in one table, and the headers that each answer carries. It
+//! decides nothing and writes nothing but sessions and failed sign-ins; the pages only read the store.
+
+mod assets;
+mod live;
+mod signin;
+
+mod message;
+mod messages;
+mod overview;
+mod search;
+
+mod hook;
+mod timeline;
+mod view;
+
+mod mask;
+mod page;
+mod password;
+mod problem;
+mod session;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Extension, Router, middleware};
+use tokio::sync::watch;
+use trunkline_core::clock::Clock;
+use trunkline_core::id::InstallationKey;
+use trunkline_store::Store;
+
+pub use password::hash_password;
+
+/// The largest form that is read: a name, a password and a path.
+const LARGEST_FORM: usize = 4 * 1024;
+
+/// Nothing from elsewhere, nothing inline, nobody may frame it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What the console needs.
+#[derive(Clone)]
+pub struct Console {
+    /// What the pages read.
+    pub store: Arc<dyn Store>,
+    /// Business time: sessions and throttling are measured in it.
+    pub clock: Arc<dyn Clock>,
+    /// Turns numbers into address ids for the search.
+    pub key: InstallationKey,
+    /// Bumped with every change; pages that are open look again.
+    pub changes: watch::Receiver<u64>,
+    /// The country for numbers typed without a country code.
+    pub default_region: Option<String>,
+    /// Whether the session cookie is for HTTPS only.
+    pub secure_cookies: bool,
+}
+
+/// The console's routes, with a fallback that shows a page to browsers and a line of text to everything else.
+pub fn router(console: Console) -> Router {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/messages", get(messages::show))
+        .route("/messages/{id}", get(message::show))
+        .route("/search", get(search::show))
+        .route("/live", get(live::stream))
+        .route("/signin", get(signin::form).post(signin::sign_in))
+        .route("/signout", post(signin::sign_out))
+        .route("/static/console.css", get(assets::css()))
+        .route("/static/console.js", get(assets::js()))
+        .route("/static/icon.svg", get(assets::icon()))
+        .fallback(problem::nowhere)
+        .layer(Extension(signin::Turn::default()))
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(middleware::map_response(|response: Response| async move { guard(response) }))
+        .with_state(console)
+}
+
+fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,298 @@
+//! One message's story as a list of entries: what happened, when, and why.
+//!
+//! Its own file because it is the answer to "why did she not get it?": pure functions from stored values to sentences.
+//! It leaves nothing out and judges nothing: findings come from the gate, sentences of reasons from `core`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use trunkline_core::gate::{self, Decision, Verdict};
+use trunkline_core::id::{HookId, InboundId};
+use trunkline_core::message::{Event, Evidence};
+use trunkline_core::outcome::Outcome;
+use trunkline_core::reason::Reason;
+use trunkline_core::retry::Next;
+use trunkline_core::time::Time;
+use trunkline_store::row::{self, Fate, HistoryEntry, Inbound, Run, Writeback, WritebackState};
+
+use super::hook::HookView;
+use super::view::{When, capital, say, short};
+
+/// One thing that happened.
+pub(super) struct Entry {
+    /// Names it on the page, the same at every look.
+    pub(super) key: String,
+    /// When, for sorting.
+    pub(super) at: Time,
+    /// When, for people.
+    pub(super) when: When,
+    /// The colour's class.
+    pub(super) tone: &'static str,
+    /// What happened.
+    pub(super) title: String,
+    /// The words of a person, if any were said.
+    pub(super) quote: Option<String>,
+    /// Why, and what followed.
+    pub(super) lines: Vec<Line>,
+    /// The hook that brought it.
+    pub(super) hook: Option<HookId>,
+    /// The same, loaded.
+    pub(super) raw: Option<HookView>,
+}
+
+/// One reason or consequence.
+pub(super) struct Line {
+    /// `pass`, `hold`, `stop` or `note`.
+    pub(super) mark: &'static str,
+    /// The sentence.
+    pub(super) text: String,
+    /// The stable code, or empty.
+    pub(super) code: &'static str,
+    /// Another message it speaks of.
+    pub(super) href: Option<String>,
+}
+
+impl Entry {
+    fn new(key: String, at: Time, tone: &'static str, title: impl Into<String>) -> Entry {
+        Entry { key, at, when: When::from(at), tone, title: title.into(), quote: None, lines: Vec::new(), hook: None, raw: None }
+    }
+
+    fn note(mut self, text: &str) -> Entry {
+        self.lines.push(note(text));
+        self
+    }
+
+    fn findings(mut self, verdict: &Verdict) -> Entry {
+        self.lines.extend(verdict.findings.iter().map(finding));
+        self
+    }
+}
+
+fn note(text: &str) -> Line {
+    Line { mark: "note", text: capital(&say(text)), code: "", href: None }
+}
+
+/// A finding of the gate: what it alone would decide, its sentence with the evidence, its code.
+fn finding(reason: &Reason) -> Line {
+    let mark = match gate::consequence(reason) {
+        Decision::Send => "pass",
+        Decision::Hold { .. } => "hold",
+        Decision::Suppress | Decision::Expire | Decision::Fail => "stop",
+    };
+    Line { mark, ..cause(reason) }
+}
+
+/// A reason of a state: what made it so, never a check that passed.
+pub(super) fn standing(reason: &Reason) -> Line {
+    let line = finding(reason);
+    if line.mark == "pass" { Line { mark: "note", ..line } } else { line }
+}
+
+/// A reason that is no finding: why something was done.
+fn cause(reason: &Reason) -> Line {
+    let href = match reason {
+        Reason::Behind { message, .. } => Some(format!("/messages/{message}")),
+        _ => None,
+    };
+    Line { mark: "note", text: capital(&say(&reason.to_string())), code: reason.code(), href }
+}
+
+/// The source event that began it.
+pub(super) fn taken(event: &row::Event) -> Entry {
+    let said = &event.mapped.event;
+    let title = format!("{} told us: {}", say(&said.source), say(&said.kind));
+    let mut entry = Entry::new("event".to_owned(), event.received_at, "info", title);
+    if let Some(subject) = &said.subject {
+        entry = entry.note(&format!("about {subject}"));
+    }
+    if said.time != event.received_at {
+        entry = entry.note(&format!("it happened there at {}", short(said.time)));
+    }
+    entry.hook = event.hook;
+    entry.note(&fate(event.fate.as_ref()))
+}
+
+/// What became of a source event.
+pub(super) fn fate(fate: Option<&Fate>) -> String {
+    match fate {
+        None => "no journey has looked at it yet".to_owned(),
+        Some(Fate::NoJourney) => "no journey wanted it".to_owned(),
+        Some(Fate::Runs { runs }) => {
+            let words: Vec<String> = runs.iter().map(|(run, word)| format!("{run}: {word}")).collect();
+            format!("runs: {}", words.join("; "))
+        }
+        Some(Fate::Dead { cause }) => format!("it could not be worked on: {cause}"),
+    }
+}
+
+/// One move of the run.
+pub(super) fn moved(run: &Run, entry: &HistoryEntry) -> Entry {
+    let title = format!("Journey {} (version {}) moved on", run.journey, run.version);
+    let trail = entry.body.get("trail").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let why = entry.body.get("why").or_else(|| entry.body.get("position")?.get("why")).and_then(Value::as_str);
+    let lines = trail.map(|step| format!("step {step}")).chain(why.map(str::to_owned)).map(|text| note(&text)).collect();
+    Entry { lines, ..Entry::new(format!("run-{}", entry.seq), entry.at, "quiet", title) }
+}
+
+/// One entry of the message's own history; `inbound` holds the texts that its replies speak of.
+pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbound>) -> Entry {
+    let (key, at) = (format!("history-{}", entry.seq), entry.at);
+    let Ok(event) = serde_json::from_value::<Event>(entry.body.clone()) else {
+        return Entry::new(key, at, "unsure", "Something that this version cannot read").note(&format!("history entry {} of fold version {}", entry.seq, entry.fold));
+    };
+    match event {
+        Event::Made { verdict } => Entry::new(key, at, decided(&verdict), format!("The intent was made, and {}", decision(&verdict))).findings(&verdict),
+        Event::Gated { verdict } => Entry::new(key, at, decided(&verdict), format!("The gate was asked again: {}", decision(&verdict))).findings(&verdict),
+        Event::Claimed { n, account, sender, verdict, .. } => {
+            let title = format!("Attempt {n} was recorded, through account {account} from {}", say(&sender));
+            Entry::new(key, at, "info", title).findings(&verdict)
+        }
+        Event::Settled { n, outcome, next } => settled(key, at, n, &outcome, &next),
+        Event::TakenOver { n, epoch } => Entry::new(key, at, "unsure", format!("The process that made attempt {n} is gone"))
+            .note("nobody knows whether the vendor took it; not sent again")
+            .note(&format!("generation {epoch} took over")),
+        Event::Receipt { n, status, evidence, vendor_code, hook } => receipt(Entry { hook: Some(hook), ..Entry::new(key, at, "info", "") }, n, &status, evidence, &vendor_code),
+        Event::Canceled { reason } => Entry { lines: vec![cause(&reason)], ..Entry::new(key, at, "quiet", "It was canceled") },
+        Event::Replied { inbound: id, stop } => {
+            let title = if stop { "The recipient answered, and opted out" } else { "The recipient answered" };
+            let answer = inbound.get(&id);
+            let (quote, hook) = (answer.map(|text| say(&text.body)), answer.map(|text| text.hook));
+            Entry { quote, hook, ..Entry::new(key, at, if stop { "quiet" } else { "good" }, title) }
+        }
+        Event::WrittenBack { connector, record, word } => Entry::new(key, at, "quiet", say(&format!("{connector} was told: {word}"))).note(&format!("record {record}")),
+        Event::WritebackDead { connector, record, cause } => {
+            Entry::new(key, at, "bad", format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause)
+        }
+    }
+}
+
+fn decided(verdict: &Verdict) -> &'static str {
+    match verdict.decision {
+        Decision::Send => "info",
+        Decision::Hold { .. } => "wait",
+        Decision::Suppress | Decision::Expire => "quiet",
+        Decision::Fail => "bad",
+    }
+}
+
+fn decision(verdict: &Verdict) -> String {
+    match verdict.decision {
+        Decision::Send => "the gate says send".to_owned(),
+        Decision::Hold { until } => format!("the gate says hold, until {}", short(until)),
+        Decision::Suppress => "the gate says suppress".to_owned(),
+        Decision::Expire => "the gate says that it is too late".to_owned(),
+        Decision::Fail => "the gate says that it cannot arrive".to_owned(),
+    }
+}
+
+fn settled(key: String, at: Time, n: u32, outcome: &Outcome, next: &Next) -> Entry {
+    let (tone, title) = match outcome {
+        Outcome::Accepted { .. } => ("info", format!("Attempt {n}: the vendor took it")),
+        Outcome::Throttled { .. } => ("wait", format!("Attempt {n}: the vendor asked us to slow down")),
+        Outcome::Transient { .. } => ("wait", format!("Attempt {n}: not taken, and may be later")),
+        Outcome::Permanent { .. } => ("bad", format!("Attempt {n}: refused for good")),
+        Outcome::Ambiguous { .. } => ("unsure", format!("Attempt {n}: nobody knows whether the vendor took it")),
+        Outcome::NotWritten { .. } => ("wait", format!("Attempt {n} was not begun")),
+    };
+    let follows = match next {
+        Next::Taken => "it waits for receipts".to_owned(),
+        Next::Retry { at } => format!("tried again at {}", short(*at)),
+        Next::Fail => "not tried again".to_owned(),
+        Next::Expire => "not tried again: the next try would be past its deadline".to_owned(),
+        Next::Unknown => "not sent again: it waits for evidence".to_owned(),
+    };
+    Entry::new(key, at, tone, title).note(&outcome.cause()).note(&follows)
+}
+
+fn receipt(entry: Entry, n: u32, status: &str, evidence: Option<Evidence>, vendor_code: &str) -> Entry {
+    let (tone, proves) = match evidence {
+        Some(Evidence::Accepted) => ("info", "it proves that the vendor has it"),
+        Some(Evidence::Sent) => ("info", "it proves that the carrier has it"),
+        Some(Evidence::Undelivered) => ("bad", "it proves that it did not arrive; a later receipt may correct this"),
+        Some(Evidence::Delivered) => ("good", "it proves that it arrived"),
+        None => ("unsure", "a word we do not know: the state stays as it is"),
+    };
+    let entry = Entry { tone, title: format!("Receipt for attempt {n}: {}", say(status)), ..entry }.note(proves);
+    if vendor_code.is_empty() { entry } else { entry.note(&format!("vendor code {vendor_code}")) }
+}
+
+/// A record that another system does not have yet; what was written is in the history.
+pub(super) fn owed(at: usize, writeback: &Writeback) -> Option<Entry> {
+    let connector = &writeback.connector;
+    let (tone, title) = match writeback.state {
+        WritebackState::Idle => return None,
+        WritebackState::Due => ("wait", format!("{connector} is to be told at {}", short(writeback.due))),
+        WritebackState::Flying => ("info", format!("{connector} is being told")),
+        WritebackState::Dead => ("bad", format!("{connector} was given up on")),
+    };
+    let entry = Entry::new(format!("writeback-{at}"), writeback.updated_at, tone, title).note(&format!("record {}", writeback.record));
+    let entry = if writeback.tries > 0 { entry.note(&format!("failed {} times in a row", writeback.tries)) } else { entry };
+    Some(if writeback.cause.is_empty() { entry } else { entry.note(&writeback.cause) })
+}
+
+/// By time; what happened at once stays in the order of the pipeline.
+pub(super) fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by_key(|entry| entry.at);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use trunkline_core::id::MessageId;
+
+    fn entry(event: &Event) -> Entry {
+        let body = serde_json::to_value(event).unwrap();
+        happened(&HistoryEntry { seq: 3, at: Time(5), fold: 1, body }, &BTreeMap::new())
+    }
+
+    #[test]
+    fn each_finding_is_a_line_with_its_mark() {
+        let message = MessageId::new(1, Time(1), [0; 16]);
+        let until: Time = "2026-11-23T14:05:09Z".parse().unwrap();
+        let findings = vec![Reason::NumberTextable, Reason::Behind { message, until }, Reason::OptedOut { at: until, evidence: "text of +14155550123".into() }];
+        let made = entry(&Event::Made { verdict: Verdict { decision: Decision::Suppress, findings } });
+        assert_eq!((made.title.as_str(), made.tone), ("The intent was made, and the gate says suppress", "quiet"));
+        let marks: Vec<&str> = made.lines.iter().map(|line| line.mark).collect();
+        assert_eq!(marks, ["pass", "hold", "stop"]);
+        assert_eq!(made.lines.last().unwrap().text, "The recipient opted out at 23 Nov 14:05:09 (text of +141••••0123)");
+        assert_eq!(made.lines.get(1).unwrap().href, Some(format!("/messages/{message}")));
+    }
+
+    #[test]
+    fn an_unclear_attempt_says_so() {
+        let unclear = entry(&Event::Settled { n: 1, outcome: Outcome::Ambiguous { cause: "no answer within 10s".into() }, next: Next::Unknown });
+        assert_eq!((unclear.title.as_str(), unclear.tone), ("Attempt 1: nobody knows whether the vendor took it", "unsure"));
+        let texts: Vec<&str> = unclear.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["No answer within 10s", "Not sent again: it waits for evidence"]);
+    }
+
+    #[test]
+    fn steps_are_read_from_the_trail() {
+        let run = Run {
+            id: trunkline_core::id::RunId([1; 16]),
+            journey: "welcome".into(),
+            version: 2,
+            profile: trunkline_core::id::ProfileId([2; 16]),
+            correlation: "1042".into(),
+            event: trunkline_core::id::EventId([3; 16]),
+            position: trunkline_core::journey::Position::Ended { why: "reached 'done'".into() },
+            rev: 1,
+        };
+        let body = json!({"trail": ["greet: send hello", 7], "position": {"status": "ended", "why": "reached 'done'"}});
+        let step = moved(&run, &HistoryEntry { seq: 1, at: Time(1), fold: 1, body });
+        let texts: Vec<&str> = step.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["Step greet: send hello", "Reached 'done'"]);
+        assert_eq!(moved(&run, &HistoryEntry { seq: 2, at: Time(1), fold: 1, body: Value::Null }).lines.len(), 0);
+    }
+
+    #[test]
+    fn entries_of_other_versions_are_shown_too_and_order_is_kept() {
+        let strange = happened(&HistoryEntry { seq: 9, at: Time(5), fold: 7, body: json!({"kind": "teleported"}) }, &BTreeMap::new());
+        assert_eq!(strange.lines.first().unwrap().text, "History entry 9 of fold version 7");
+        let keys = |entries: Vec<Entry>| entries.into_iter().map(|e| e.key).collect::<Vec<String>>();
+        let at = |key: &str, at| Entry::new(key.to_owned(), Time(at), "info", "");
+        assert_eq!(keys(sorted(vec![at("b", 2), at("a", 1), at("c", 2)])), ["a", "b", "c"]);
+    }
+}

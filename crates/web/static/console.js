@@ -1,0 +1,138 @@
+// Keeps open pages up to date: listens for changes, fetches the page again, and swaps what is marked `data-live`.
+// Pages work without it. It has no state of its own, and stops when nobody looks at the page.
+(() => {
+  "use strict";
+
+  const badge = document.getElementById("live");
+  const local = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+  const seen = new Map();
+  let source = null;
+  let busy = false;
+  let again = false;
+  let ended = false;
+
+  const regions = () => document.querySelectorAll("[data-live][id]");
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  // Instants in the reader's own zone, as a title.
+  const localise = (root) => {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (!Number.isNaN(at.getTime())) time.title = local.format(at);
+    }
+  };
+
+  const show = (state, text) => {
+    if (!badge) return;
+    badge.hidden = false;
+    badge.dataset.state = state;
+    badge.querySelector(".live-text").textContent = text;
+  };
+
+  // Remembers what has the focus, and gives it back to the same thing after a swap.
+  const focusOf = (region) => {
+    const had = document.activeElement;
+    if (!had || had === region || !region.contains(had)) return () => {};
+    const fold = had.closest("details");
+    const key = (el) => [el.id, el.getAttribute("href") || "", (el.closest("details") || {}).id || ""].join(" ");
+    const want = key(had);
+    const tag = had.tagName;
+    const nth = [...region.querySelectorAll(tag)].filter((el) => key(el) === want).indexOf(had);
+    return () => {
+      const now = [...region.querySelectorAll(tag)].filter((el) => key(el) === want)[nth];
+      const fallback = fold && document.getElementById(fold.id);
+      const to = now || (fallback && fallback.querySelector("summary"));
+      if (to) to.focus({ preventScroll: true });
+    };
+  };
+
+  const swapOne = (region, html) => {
+    const open = [...region.querySelectorAll("details[open][id]")].map((fold) => fold.id);
+    const scrolled = [...region.querySelectorAll("pre[id]")].map((pre) => [pre.id, pre.scrollTop, pre.scrollLeft]);
+    const giveBack = focusOf(region);
+    region.innerHTML = html;
+    for (const id of open) {
+      const fold = document.getElementById(id);
+      if (fold) fold.open = true;
+    }
+    for (const [id, top, left] of scrolled) {
+      const pre = document.getElementById(id);
+      if (pre) [pre.scrollTop, pre.scrollLeft] = [top, left];
+    }
+    localise(region);
+    giveBack();
+  };
+
+  const selecting = (region) => {
+    const selection = document.getSelection();
+    return selection && !selection.isCollapsed && region.contains(selection.anchorNode);
+  };
+
+  const swap = (fresh) => {
+    for (const region of regions()) {
+      const next = fresh.getElementById(region.id);
+      if (!next || seen.get(region.id) === next.innerHTML) continue;
+      // Somebody is about to copy this; the next change brings it.
+      if (selecting(region)) continue;
+      seen.set(region.id, next.innerHTML);
+      swapOne(region, next.innerHTML);
+    }
+  };
+
+  const refresh = async () => {
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    try {
+      do {
+        again = false;
+        const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+        if (answer.redirected && new URL(answer.url).pathname === "/signin") {
+          stop("Signed out");
+          return;
+        }
+        if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        await pause(1000);
+      } while (again && !document.hidden);
+    } catch {
+      // The next change tries again.
+    } finally {
+      busy = false;
+    }
+  };
+
+  const disconnect = () => {
+    if (source) source.close();
+    source = null;
+  };
+
+  const stop = (text) => {
+    ended = true;
+    disconnect();
+    show("off", text);
+  };
+
+  // Browsers allow few connections to one host, so a page that nobody sees gives its own back.
+  const connect = () => {
+    if (source || ended || document.hidden || regions().length === 0) return;
+    source = new EventSource("/live");
+    source.addEventListener("open", () => show("on", "Live"));
+    source.addEventListener("change", refresh);
+    source.addEventListener("error", () => {
+      if (!source) return;
+      if (source.readyState === EventSource.CLOSED) stop("Not live");
+      else show("off", "Reconnecting");
+    });
+  };
+
+  for (const region of regions()) seen.set(region.id, region.innerHTML);
+  localise(document);
+  const chosen = document.querySelector(".choices [aria-current]");
+  if (chosen) chosen.scrollIntoView({ block: "nearest", inline: "center" });
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+  window.addEventListener("pagehide", disconnect);
+  window.addEventListener("pageshow", connect);
+  connect();
+})();

@@ -84,10 +84,5 @@ pub fn hmac_base64(algorithm: hmac::Algorithm, secret: &str, message: &[u8]) -> 
 
 /// The lower-case hex SHA-256 of some bytes.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    digest::digest(&digest::SHA256, bytes).as_ref().iter().fold(String::new(), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _: std::fmt::Result = write!(out, "{byte:02x}");
-        out
-    })
+    digest::digest(&digest::SHA256, bytes).as_ref().iter().fold(String::new(), |out, byte| out + &format!("{byte:02x}"))
 }

@@ -59,7 +59,11 @@ impl SourceEvent {
     /// Reads one structured-mode event; `now` stands in for a missing time.
     pub fn parse(value: &Value, now: Time) -> Result<SourceEvent, Vec<FieldProblem>> {
         let Value::Object(fields) = value else {
-            return Err(vec![FieldProblem::new("", format!("an event is a JSON object, not {}", kind_of(value)), "send {\"specversion\": \"1.0\", \"id\": …, \"source\": …, \"type\": …, \"data\": …}")]);
+            return Err(vec![FieldProblem::new(
+                "",
+                format!("an event is a JSON object, not {}", kind_of(value)),
+                "send {\"specversion\": \"1.0\", \"id\": …, \"source\": …, \"type\": …, \"data\": …}",
+            )]);
         };
         let mut read = Reader { fields, problems: Vec::new() };
         match fields.get("specversion").and_then(Value::as_str) {
@@ -155,7 +159,11 @@ impl Reader<'_> {
             let shaped = !name.is_empty() && name.len() <= 20 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
             let name_shown = clip(name);
             if !shaped {
-                self.problems.push(FieldProblem::new(name_shown, "is not an attribute of CloudEvents 1.0, nor a legal extension name", "extension names are 1 to 20 lower-case letters and digits; put everything else in \"data\""));
+                self.problems.push(FieldProblem::new(
+                    name_shown,
+                    "is not an attribute of CloudEvents 1.0, nor a legal extension name",
+                    "extension names are 1 to 20 lower-case letters and digits; put everything else in \"data\"",
+                ));
             } else if matches!(value, Value::Object(_) | Value::Array(_)) {
                 self.problems.push(FieldProblem::new(name_shown, format!("an extension cannot be {}", kind_of(value)), "use a text, number or boolean, or put it in \"data\""));
             } else if value.as_str().is_some_and(|t| t.len() > 1024) {

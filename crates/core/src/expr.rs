@@ -132,7 +132,8 @@ impl Engine {
 
 /// `maybe(value, 'a.b', 'c')`: the first of the dotted paths that has a value, or none. The way to read a field that
 /// a source may leave out, since plain access to it is an error.
-fn maybe(value: &Value, paths: Rest<String>) -> Result<Value, minijinja::Error> {
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands its arguments over")]
+fn maybe(value: &Value, paths: Rest<String>) -> Value {
     for path in paths.iter() {
         let mut at = value.clone();
         for key in path.split('.') {
@@ -145,10 +146,10 @@ fn maybe(value: &Value, paths: Rest<String>) -> Result<Value, minijinja::Error> 
             };
         }
         if !at.is_undefined() && !at.is_none() {
-            return Ok(at);
+            return at;
         }
     }
-    Ok(Value::from(()))
+    Value::from(())
 }
 
 fn classify(error: &minijinja::Error, names: &[String], facts: &Value) -> ExprError {

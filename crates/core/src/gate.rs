@@ -249,11 +249,21 @@ mod tests {
             ("too late", Case { now: "2026-11-24T12:00:00Z", ..case(Purpose::Otp) }, Decision::Expire, vec!["deadline_passed"]),
             ("no grant", case(Purpose::Marketing), Decision::Suppress, vec!["consent_missing"]),
             ("granted", Case { acts: vec![ConsentAct::Grant], ..case(Purpose::Marketing) }, Decision::Send, vec!["consent_granted"]),
-            ("stopped, and by night: both are said", Case { now: night, acts: vec![ConsentAct::Stop], ..case(Purpose::Service) }, Decision::Suppress, vec!["opted_out", "hours_closed"]),
+            (
+                "stopped, and by night: both are said",
+                Case { now: night, acts: vec![ConsentAct::Stop], ..case(Purpose::Service) },
+                Decision::Suppress,
+                vec!["opted_out", "hours_closed"],
+            ),
             ("confirmation of a stop", Case { now: night, acts: vec![ConsentAct::Stop], exempt: true, ..case(Purpose::Service) }, Decision::Send, vec!["exempt"]),
             ("fixed line", Case { reach: Reach::Line(Line::Fixed), ..case(Purpose::Otp) }, Decision::Fail, vec!["fixed_line"]),
             ("no number", Case { reach: Reach::Missing, ..case(Purpose::Otp) }, Decision::Fail, vec!["number_missing"]),
-            ("behind another", Case { behind: Some((message, t("2026-11-23T19:00:00Z"))), ..case(Purpose::Otp) }, Decision::Hold { until: t("2026-11-23T19:00:00Z") }, vec!["behind"]),
+            (
+                "behind another",
+                Case { behind: Some((message, t("2026-11-23T19:00:00Z"))), ..case(Purpose::Otp) },
+                Decision::Hold { until: t("2026-11-23T19:00:00Z") },
+                vec!["behind"],
+            ),
             ("no longer behind", Case { behind: Some((message, t("2026-11-23T17:00:00Z"))), ..case(Purpose::Otp) }, Decision::Send, vec![]),
         ] {
             let verdict = run(&case);

@@ -444,8 +444,7 @@ pub fn fold<'a>(events: impl IntoIterator<Item = (&'a Event, Time)>) -> Option<S
 }
 
 fn made(verdict: &Verdict, at: Time) -> State {
-    let mut state =
-        State { work: Work::Queued, due: Some(at), reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
+    let mut state = State { work: Work::Queued, due: Some(at), reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
     gated(&mut state, verdict, at);
     state
 }

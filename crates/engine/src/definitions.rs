@@ -183,8 +183,11 @@ pub async fn publish(store: &dyn Store, now: Time, drafts: &[Draft]) -> Result<(
     let mut versions = BTreeMap::new();
     let mut current = BTreeMap::new();
     for row in store.definitions().await?.into_iter().filter(|d| d.kind == "journey") {
-        let parsed: Published =
-            serde_json::from_str(&row.body).map_err(|e| StoreError::Inconsistent { table: "definition", column: "body", cause: format!("{} version {}: {e}", row.name, row.version) })?;
+        let parsed: Published = serde_json::from_str(&row.body).map_err(|e| StoreError::Inconsistent {
+            table: "definition",
+            column: "body",
+            cause: format!("{} version {}: {e}", row.name, row.version),
+        })?;
         if drafts.iter().any(|d| d.name == row.name) {
             current.insert(row.name.clone(), row.version);
         }

@@ -3,7 +3,7 @@
 //! Its own file because of the order it keeps: the attempt is on disk before a byte leaves, and the claim commits
 //! only if nothing the gate saw has moved since. It makes no call itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trunkline_connectors::http::Request;
 use trunkline_connectors::sms::Outbound;
@@ -63,14 +63,16 @@ impl Engine {
         let waiting = self.store.waiting_in_runs(&runs).await?;
         let pauses = self.store.pauses().await?;
         let mut tokens = self.tokens(&due, now).await?;
-        let mut guards: BTreeMap<AddressId, i64> = addresses.iter().map(|a| (a.id, a.guard_version)).collect();
+        // One claim of an address at a time: a second one would have to trust that the first one lands.
+        let mut claimed_for: BTreeSet<AddressId> = BTreeSet::new();
         let mut plans = Vec::new();
         for message in &due {
             let Some(address) = find(&addresses, message.intent.address) else { continue };
-            plans.extend(self.plan(message, address, &waiting, &pauses, &mut tokens, &mut guards, now));
+            plans.extend(self.plan(message, address, &waiting, &pauses, &mut tokens, &mut claimed_for, now));
         }
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
-        let done = units.len();
+        // What was left out for another text of its address is due still.
+        let done = if claimed_for.is_empty() { units.len() } else { due.len() };
         let landed = self.commit_all(now, "dispatch", units).await?;
         let claimed = self.clock.uptime();
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
@@ -115,7 +117,7 @@ impl Engine {
         waiting: &[Message],
         pauses: &[Pause],
         tokens: &mut Tokens,
-        guards: &mut BTreeMap<AddressId, i64>,
+        claimed_for: &mut BTreeSet<AddressId>,
         now: Time,
     ) -> Option<Plan> {
         let behind = blocker(message, waiting);
@@ -128,16 +130,17 @@ impl Engine {
             let change = self.change(message, message::Event::Gated { verdict }, None, address, now).ok()?;
             return Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: None });
         }
+        if !claimed_for.insert(address.id) {
+            return None;
+        }
         let intent = &message.intent;
         let left = tokens.left.get_mut(&(intent.account.clone(), intent.sender.clone()))?;
         *left = left.checked_sub(intent.size.segments)?;
-        let guard = guards.get_mut(&address.id)?;
-        let (change, call) = self.claim(message, address, verdict, *guard, now)?;
-        *guard += 1;
+        let (change, call) = self.claim(message, address, verdict, now)?;
         Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: Some(call) })
     }
 
-    fn claim(&self, message: &Message, address: &Address, verdict: Verdict, guard: i64, now: Time) -> Option<(MessageChange, Call)> {
+    fn claim(&self, message: &Message, address: &Address, verdict: Verdict, now: Time) -> Option<(MessageChange, Call)> {
         let intent = &message.intent;
         let Place::Sms(number) = &address.place else { return None };
         let account = self.definitions.accounts.get(&intent.account)?;
@@ -145,7 +148,7 @@ impl Engine {
         let attempt = AttemptId { message: message.id, n };
         let event = message::Event::Claimed { n, account: intent.account.clone(), sender: intent.sender.clone(), epoch: self.epoch, verdict };
         let mut change = self.change(message, event, None, address, now).ok()?;
-        change.guard = Some(guard);
+        change.guard = Some(address.guard_version);
         let callback_url = self.definitions.callback_url(&intent.account);
         let validity = intent.deadline.since(now);
         let text = Outbound { attempt, to: number.e164(), from: &intent.sender, body: &intent.body, validity, callback_url: &callback_url };

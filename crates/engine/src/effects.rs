@@ -55,7 +55,9 @@ impl Engine {
         for connector in self.definitions.connectors.iter().filter(|c| c.definition.about == about) {
             match connector.record(&self.expr, &facts()) {
                 Ok(record) => owes.push(Owe::Writeback { connector: connector.name.clone(), record, subject }),
-                Err(error) => owes.push(system_alert("connector_record", &connector.name, format!("the record key of connector '{}' {error}: mend connectors/*.toml", connector.name))),
+                Err(error) => {
+                    owes.push(system_alert("connector_record", &connector.name, format!("the record key of connector '{}' {error}: mend connectors/*.toml", connector.name)));
+                }
             }
         }
         owes

@@ -152,12 +152,16 @@ pub fn step_of(event: &Event, at: Time) -> Step {
         }
         Event::TakenOver { n, .. } => (format!("the process ended while attempt {n} was in the air; nobody knows whether the vendor took it"), Vec::new(), None),
         Event::Receipt { n, status, evidence, vendor_code, hook } => {
-            let proof = evidence.map_or("a word we do not know: the state stays".to_owned(), |e| format!("proof of '{}'", serde_json::to_value(e).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()));
+            let proof = evidence.map_or("a word we do not know: the state stays".to_owned(), |e| {
+                format!("proof of '{}'", serde_json::to_value(e).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default())
+            });
             let code = if vendor_code.is_empty() { String::new() } else { format!(", code {vendor_code}") };
             (format!("receipt for attempt {n}: '{status}'{code}, {proof}"), Vec::new(), Some(*hook))
         }
         Event::Canceled { reason } => ("cancelled".to_owned(), vec![Finding { bearing: Bearing::Stop, code: reason.code().to_owned(), text: reason.to_string() }], None),
-        Event::Replied { inbound, stop } => (if *stop { format!("the recipient answered STOP ({inbound})") } else { format!("the recipient answered ({inbound})") }, Vec::new(), None),
+        Event::Replied { inbound, stop } => {
+            (if *stop { format!("the recipient answered STOP ({inbound})") } else { format!("the recipient answered ({inbound})") }, Vec::new(), None)
+        }
         Event::WrittenBack { connector, record, word } => (format!("{connector} record '{record}' was told: {word}"), Vec::new(), None),
         Event::WritebackDead { connector, record, cause } => (format!("{connector} record '{record}' could not be told"), vec![note("writeback_dead", cause.clone())], None),
     };

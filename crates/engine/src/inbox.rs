@@ -5,7 +5,7 @@
 
 mod inbound;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trunkline_connectors::sms::{Item, ProviderEvent, Unreadable};
 use trunkline_core::id::{AttemptId, MessageId};
@@ -70,16 +70,19 @@ impl Engine {
     }
 
     async fn take_receipts(&self, hooks: &[Hook], now: Time) -> Result<(), StoreError> {
-        let parsed: Vec<(&Hook, Result<(&Account, Vec<Item>), String>)> = hooks.iter().map(|h| (h, self.items(h))).collect();
+        let parsed: Vec<_> = hooks.iter().map(|h| (h, self.items(h))).collect();
         let mut receipts = Vec::new();
         let mut units = Vec::new();
+        // One receipt of a message at a time: the next one is decided on what this one makes of it, in the next tick.
+        let mut touched = BTreeSet::new();
         for (hook, result) in &parsed {
             match result {
                 Err(why) => units.push(bury(hook, why)),
                 Ok((_, items)) => {
                     for item in items {
                         match self.attempt_of(hook, item).await? {
-                            Ok((attempt, vendor_id)) => receipts.push(Receipt { hook, item, attempt, vendor_id }),
+                            Ok((attempt, vendor_id)) if touched.insert(attempt.message) => receipts.push(Receipt { hook, item, attempt, vendor_id }),
+                            Ok(_) => {}
                             Err(unit) => units.push(unit(now)),
                         }
                     }
@@ -93,8 +96,8 @@ impl Engine {
         let addresses = self.store.addresses(&messages.values().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
         let first_receipt = units.len();
         for receipt in &receipts {
-            let address = messages.get(&receipt.attempt.message).and_then(|m| find(&addresses, m.intent.address));
-            let unit = match (messages.get_mut(&receipt.attempt.message), address) {
+            let message = messages.get(&receipt.attempt.message);
+            let unit = match (message, message.and_then(|m| find(&addresses, m.intent.address))) {
                 (Some(message), Some(address)) => self.receipt(receipt, message, address, now),
                 _ => bury(receipt.hook, &format!("{} is not a message of ours", receipt.attempt)),
             };
@@ -140,7 +143,7 @@ impl Engine {
         Ok(bound.map(|attempt| (attempt, vendor_id.as_str())).ok_or_else(|| park_or_bury(hook, Some(vendor_id))))
     }
 
-    fn receipt(&self, receipt: &Receipt<'_>, message: &mut Message, address: &trunkline_store::row::Address, now: Time) -> Unit {
+    fn receipt(&self, receipt: &Receipt<'_>, message: &Message, address: &trunkline_store::row::Address, now: Time) -> Unit {
         let ProviderEvent::Status { status, evidence, vendor_code, .. } = &receipt.item.event else { return Unit::default() };
         let Some(account) = self.definitions.accounts.get(&receipt.hook.name) else { return Unit::default() };
         let event = message::Event::Receipt { n: receipt.attempt.n, status: status.clone(), evidence: *evidence, vendor_code: vendor_code.clone(), hook: receipt.hook.id };
@@ -156,8 +159,6 @@ impl Engine {
             let detail = format!("account '{}' sent code {vendor_code}, which is not in the table; newest {}", receipt.hook.name, receipt.attempt);
             change.owes.push(system_alert("unknown_code", &format!("{}/{vendor_code}", receipt.hook.name), detail));
         }
-        // The next receipt of the same batch builds on this one.
-        *message = Message { rev: message.rev + 1, ..change.message.clone() };
         let bind = ProviderRef { account: receipt.hook.name.clone(), vendor_id: receipt.vendor_id.to_owned(), attempt: receipt.attempt };
         let note = format!("{status} for {}", receipt.attempt);
         Unit(vec![Command::BindRef(bind), Command::PutMessage(Box::new(change)), Command::MoveHook(receipt.hook.id, HookState::Done, note)])

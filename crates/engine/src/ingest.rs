@@ -65,7 +65,8 @@ impl Engine {
             return Ok(None);
         }
         let facts = journey_facts(event, profile);
-        let alert = |what: &str, error: &dyn std::fmt::Display| system_alert("journey_trigger", name, format!("journeys/{name}.toml: {what} {error}; event {} started no run", event.id));
+        let alert =
+            |what: &str, error: &dyn std::fmt::Display| system_alert("journey_trigger", name, format!("journeys/{name}.toml: {what} {error}; event {} started no run", event.id));
         if let Some(when) = &journey.trigger.when
             && !self.expr.holds(when, &facts).map_err(|e| alert("trigger.when", &e))?
         {

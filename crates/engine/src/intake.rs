@@ -219,10 +219,13 @@ impl Engine {
             (None, Some(body)) if body.chars().count() > 1_600 => Err(FieldProblem::new("body", "is longer than 1,600 characters", "shorten it")),
             (None, Some(body)) => Ok((body.clone(), None)),
             (Some(name), None) => {
-                let template = self.definitions.templates.get(name).ok_or_else(|| FieldProblem::new("template", format!("'{name}' does not exist"), "name a folder of templates/"))?;
+                let template =
+                    self.definitions.templates.get(name).ok_or_else(|| FieldProblem::new("template", format!("'{name}' does not exist"), "name a folder of templates/"))?;
                 let locale = request.locale.as_deref().unwrap_or(&self.definitions.default_locale);
                 let data = request.data.clone().unwrap_or(Value::Object(serde_json::Map::new()));
-                let rendered = template.render(&self.expr, locale, &data).map_err(|e| FieldProblem::new("data", format!("does not fill template '{name}': {e}"), "give every variable the template names"))?;
+                let rendered = template
+                    .render(&self.expr, locale, &data)
+                    .map_err(|e| FieldProblem::new("data", format!("does not fill template '{name}': {e}"), "give every variable the template names"))?;
                 Ok((rendered.text, Some((name.clone(), rendered.locale))))
             }
         }

@@ -94,8 +94,7 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 8] =
-        [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Writebacks, Stage::Sweep];
+    pub const ALL: [Stage; 8] = [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Writebacks, Stage::Sweep];
 }
 
 #[derive(Default)]

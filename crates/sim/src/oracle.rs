@@ -86,7 +86,9 @@ pub type Proved = BTreeMap<AttemptId, Evidence>;
 pub async fn at_rest(store: &dyn Store, vendor: &Vendor, crm: &Crm, proved: &Proved, events: &BTreeSet<String>, now: Time) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     let report = verify(store, |_| {}).await?;
-    found.extend(report.first.iter().map(|d| Violation::new(if d.field == "counter" { "I11" } else { "I5" }, format!("{} {}: stored {} folded {}", d.row, d.field, d.stored, d.folded))));
+    found.extend(
+        report.first.iter().map(|d| Violation::new(if d.field == "counter" { "I11" } else { "I5" }, format!("{} {}: stored {} folded {}", d.row, d.field, d.stored, d.folded))),
+    );
     let mut messages: Vec<Message> = Vec::new();
     loop {
         let page = store.messages_after(messages.last().map(|m| m.id), 500).await?;

@@ -4,6 +4,7 @@
 //! that never answers, before or after it took effect; whoever waits for it is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::task::Poll;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -50,6 +51,8 @@ pub struct Seen {
     /// Refused hooks.
     pub refusals: u64,
     plan: Option<(u64, Crash)>,
+    stall: bool,
+    stalled: bool,
     stopped: BTreeSet<AddressId>,
     waiting: BTreeMap<(RunId, AddressId), BTreeMap<MessageId, Time>>,
 }
@@ -69,6 +72,22 @@ impl Watch {
         self.seen().plan = crash;
     }
 
+    /// Makes the next commit wait: whoever decided it is overtaken by others meanwhile.
+    pub fn stall_next(&self, stall: bool) {
+        self.seen().stall = stall;
+    }
+
+    /// Whether a commit waits since the last time this was asked.
+    pub fn take_stalled(&self) -> bool {
+        std::mem::take(&mut self.seen().stalled)
+    }
+
+    fn stalls(&self) -> bool {
+        let mut seen = self.seen();
+        seen.stalled |= seen.stall;
+        std::mem::take(&mut seen.stall)
+    }
+
     /// Whether this commit crashes.
     fn due(&self) -> Option<Crash> {
         let mut seen = self.seen();
@@ -82,6 +101,10 @@ impl Watch {
 #[async_trait]
 impl Commits for Watch {
     async fn commit(&self, inner: &dyn Store, now: Time, units: Vec<Unit>) -> Vec<Committed> {
+        if self.stalls() {
+            let mut waited = false;
+            std::future::poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+        }
         let crash = self.due();
         if crash == Some(Crash::Before) {
             std::future::pending::<()>().await;
@@ -113,7 +136,9 @@ impl Seen {
                         ConsentAct::Grant | ConsentAct::Revoke | ConsentAct::VendorBlock => {}
                     }
                 }
-                messages.iter().for_each(|change| self.message(change, now));
+                for change in messages {
+                    self.message(change, now);
+                }
             }
             _ => {}
         }

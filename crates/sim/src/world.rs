@@ -79,6 +79,8 @@ enum Action {
     Reply { phone: String, body: String },
     Consent { phone: String, grant: bool },
     Tick(Stage),
+    /// A stage that was overtaken goes on; the generation it belongs to.
+    Resume(Stage, u64),
     Call { call: Box<Call>, generation: u64 },
     Heard { result: Box<CallResult>, generation: u64 },
     Write { call: Box<WriteCall>, generation: u64 },
@@ -96,7 +98,7 @@ pub struct World {
     clock: Arc<ManualClock>,
     store: Arc<dyn Store>,
     watch: Watch,
-    node: Option<Engine>,
+    node: Option<Arc<Engine>>,
     generation: u64,
     ours: bool,
     rng: ChaCha12Rng,
@@ -108,6 +110,7 @@ pub struct World {
     heap: BTreeMap<(Time, u64), Action>,
     sequence: u64,
     ticking: BTreeSet<Stage>,
+    suspended: BTreeMap<Stage, act::Ticking>,
     closing: Time,
     calm: bool,
     proved: Proved,
@@ -139,7 +142,7 @@ impl World {
         let plain: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(if ordered { Owes::Outbox } else { Owes::Direct })?);
         let watched: Arc<dyn Store> = Arc::new(Wrapped::new(plain, watch.clone()));
         let store: Arc<dyn Store> = if ordered { Arc::new(in_order(watched)) } else { watched };
-        let ours = settings.seed % 3 == 0;
+        let ours = settings.seed.is_multiple_of(3);
         let url = |name: &str| format!("{}/hooks/{name}", fixtures::PUBLIC_URL);
         let vendor = Vendor::new(VendorSettings {
             account_sid: fixtures::ACCOUNT_SID.to_owned(),
@@ -167,6 +170,7 @@ impl World {
             heap: BTreeMap::new(),
             sequence: 0,
             ticking: BTreeSet::new(),
+            suspended: BTreeMap::new(),
             closing,
             calm: false,
             proved: Proved::new(),
@@ -238,7 +242,8 @@ impl World {
     }
 
     /// Notes what happened, for the story and the digest.
-    fn tell(&mut self, line: String) {
+    fn tell(&mut self, line: impl AsRef<str>) {
+        let line = line.as_ref();
         self.trace = hash16(&[&self.trace, &self.now().0.to_be_bytes(), line.as_bytes()]);
         if self.story.len() >= STORY {
             self.story.remove(0);
@@ -276,7 +281,7 @@ impl World {
         self.calm = true;
         self.faults = Faults::default();
         self.watch.plan(None);
-        self.tell("faults off".to_owned());
+        self.tell("faults off");
         if self.node.is_none() {
             self.soon(5, Action::Restart);
         }
@@ -299,7 +304,7 @@ impl World {
             Ok::<Engine, FixtureError>(engine)
         };
         match start.now_or_never() {
-            Some(Ok(engine)) => self.node = Some(engine),
+            Some(Ok(engine)) => self.node = Some(Arc::new(engine)),
             Some(Err(error)) => self.violations.push(Violation::new("liveness", format!("the node could not start: {error}"))),
             None => self.violations.push(Violation::new("liveness", "the node hung while it started")),
         }
@@ -313,6 +318,7 @@ impl World {
         if self.node.take().is_some() {
             self.crashes += 1;
             self.ticking.clear();
+            self.suspended.clear();
             self.tell(format!("the node dies {how}"));
             self.soon(90, Action::Restart);
         }

@@ -8,7 +8,9 @@ use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 
-use crate::row::{Address, AddressNews, ApiKey, Definition, Event, Fate, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run, Session, SignIns, Writeback};
+use crate::row::{
+    Address, AddressNews, ApiKey, Definition, Event, Fate, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run, Session, SignIns, Writeback,
+};
 
 /// What one decision changes, in the order in which it must be done where there is no common transaction.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -7,8 +7,8 @@ pub mod command;
 pub mod error;
 pub mod row;
 
-pub mod wrap;
 pub mod sqlite;
+pub mod wrap;
 
 use async_trait::async_trait;
 use trunkline_core::consent::ConsentEntry;
@@ -21,8 +21,8 @@ pub use command::{Applied, Command, Unit};
 pub use error::StoreError;
 
 use row::{
-    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run, Session,
-    SignIns, Writeback,
+    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run,
+    Session, SignIns, Writeback,
 };
 
 /// What a unit came to.

@@ -24,8 +24,8 @@ use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run, Session,
-    SignIns, Writeback,
+    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run,
+    Session, SignIns, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -205,22 +205,22 @@ impl Writer {
             return;
         }
         let (asked, answers): (Vec<_>, Vec<_>) = commits.into_iter().map(|(now, units, answer)| ((now, units), answer)).unzip();
-        for (answer, result) in answers.into_iter().zip(self.commit(asked)) {
+        for (answer, result) in answers.into_iter().zip(self.commit(&asked)) {
             drop(answer.send(result));
         }
     }
 
     /// All jobs in one transaction, a savepoint for each unit.
-    fn commit(&mut self, jobs: Vec<(Time, Vec<Unit>)>) -> Vec<Vec<Committed>> {
+    fn commit(&mut self, jobs: &[(Time, Vec<Unit>)]) -> Vec<Vec<Committed>> {
         let all_failed = |error: &StoreError, jobs: &[(Time, Vec<Unit>)]| jobs.iter().map(|(_, units)| units.iter().map(|_| Err(error.clone())).collect()).collect();
         let owes = self.owes;
         let mut transaction = match self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
-            Err(error) => return all_failed(&failed(error), &jobs),
+            Err(error) => return all_failed(&failed(error), jobs),
         };
         let mut tally = write::Tally::default();
         let mut results = Vec::with_capacity(jobs.len());
-        for (now, units) in &jobs {
+        for (now, units) in jobs {
             let mut done = Vec::with_capacity(units.len());
             for unit in units {
                 let before = tally.clone();
@@ -234,13 +234,13 @@ impl Writer {
             // Some errors end the whole transaction: then nothing of it was done, whatever the savepoints said.
             if transaction.is_autocommit() {
                 drop(transaction);
-                return all_failed(&StoreError::Unavailable { cause: "the transaction was rolled back".to_owned() }, &jobs);
+                return all_failed(&StoreError::Unavailable { cause: "the transaction was rolled back".to_owned() }, jobs);
             }
         }
         let finished = tally.flush(&transaction).and_then(|()| transaction.commit().map_err(failed));
         match finished {
             Ok(()) => results,
-            Err(error) => all_failed(&error, &jobs),
+            Err(error) => all_failed(&error, jobs),
         }
     }
 
@@ -254,6 +254,7 @@ impl Writer {
 
 /// What a database error means to the caller. A failed sync leaves the file's state unknown, and no process may go
 /// on after that: what it acknowledges next could be lost.
+#[expect(clippy::needless_pass_by_value, reason = "its one use is in map_err")]
 fn failed(error: rusqlite::Error) -> StoreError {
     if let rusqlite::Error::SqliteFailure(code, _) = &error
         && matches!(code.extended_code, rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC)
@@ -262,9 +263,7 @@ fn failed(error: rusqlite::Error) -> StoreError {
         std::process::abort();
     }
     match &error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::ConstraintViolation => {
-            StoreError::Inconsistent { table: "?", column: "?", cause: error.to_string() }
-        }
+        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::ConstraintViolation => StoreError::Inconsistent { table: "?", column: "?", cause: error.to_string() },
         _ => StoreError::Unavailable { cause: error.to_string() },
     }
 }
@@ -272,12 +271,13 @@ fn failed(error: rusqlite::Error) -> StoreError {
 /// A read without arguments to prepare, or with arguments made ready for another thread.
 macro_rules! reads {
     ($($name:ident($($arg:ident: $type:ty = $owned:expr),*) -> $out:ty = $ask:path;)*) => {
+        #[expect(clippy::redundant_locals, reason = "some arguments are owned already; the macro makes all of them ready alike")]
         #[async_trait]
         impl Store for SqliteStore {
             async fn commit(&self, now: Time, units: Vec<Unit>) -> Vec<Committed> {
                 let asked = units.len();
                 if let Inner::Inline(writer) = &self.inner {
-                    return locked(writer).commit(vec![(now, units)]).pop().unwrap_or_default();
+                    return locked(writer).commit(&[(now, units)]).pop().unwrap_or_default();
                 }
                 self.job(|answer| Job::Commit(now, units, answer)).await.unwrap_or_else(|error| vec![Err(error); asked])
             }

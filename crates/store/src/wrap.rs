@@ -13,8 +13,8 @@ use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run, Session,
-    SignIns, Writeback,
+    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run,
+    Session, SignIns, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 

@@ -40,7 +40,8 @@ pub use password::hash_password;
 const LARGEST_FORM: usize = 4 * 1024;
 
 /// Nothing from elsewhere, nothing inline, nobody may frame it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What the console needs.
 #[derive(Clone)]

@@ -13,7 +13,14 @@ use trunkline_connectors::hook::{RawHook, Refused};
 use trunkline_engine::Engine;
 use trunkline_engine::receive::{LARGEST, Received};
 
-pub(crate) async fn receive(State(engine): State<Arc<Engine>>, Path(name): Path<String>, OriginalUri(uri): OriginalUri, method: Method, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn receive(
+    State(engine): State<Arc<Engine>>,
+    Path(name): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     if method != Method::POST && method != Method::GET {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }

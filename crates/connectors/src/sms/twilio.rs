@@ -130,7 +130,8 @@ impl Provider for Twilio {
         let header = "X-Twilio-Signature";
         let signature = hook.header(header).ok_or_else(|| Refused::MissingHeader { header: header.to_owned() })?;
         let sha256 = algorithm(hook.header("X-Twilio-Webhooks-Signature-Settings")) == "HMAC_SHA256";
-        let (kind, secrets, name) = if sha256 { (hmac::HMAC_SHA256, &self.shared_keys, "HMAC_SHA256") } else { (hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.auth_tokens, "HMAC_SHA1") };
+        let (kind, secrets, name) =
+            if sha256 { (hmac::HMAC_SHA256, &self.shared_keys, "HMAC_SHA256") } else { (hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.auth_tokens, "HMAC_SHA1") };
         if secrets.is_empty() {
             return Err(Refused::NoSecret { algorithm: name.to_owned() });
         }

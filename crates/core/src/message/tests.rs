@@ -60,7 +60,8 @@ fn lives() {
 
 #[test]
 fn a_proved_retry_is_not_claimed_again() {
-    let events = [Event::Made { verdict: send() }, claim(1), settle(1, Outcome::Transient { cause: String::new() }, Next::Retry { at: Time(9) }), receipt(1, Evidence::Accepted, "")];
+    let events =
+        [Event::Made { verdict: send() }, claim(1), settle(1, Outcome::Transient { cause: String::new() }, Next::Retry { at: Time(9) }), receipt(1, Evidence::Accepted, "")];
     let state = run(&events);
     assert!(!state.claimable());
     assert_eq!(apply(Some(&state), &claim(2), Time(10)), Err(Ignored::NotWaiting));

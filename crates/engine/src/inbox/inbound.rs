@@ -92,7 +92,9 @@ impl Engine {
         };
         entries.extend(act.map(|act| entry(act, &inbound, now)));
         let mut after = address.clone();
-        entries.iter().for_each(|e| after.consent.apply(e));
+        for entry in &entries {
+            after.consent.apply(entry);
+        }
         if stop {
             let by = format!("{} ({})", inbound.id, inbound.body.trim());
             let cancel = |m: &&Message| m.state.claimable() && !m.intent.origin.exempt();

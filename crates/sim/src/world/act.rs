@@ -3,6 +3,8 @@
 //! Apart from `world.rs` because that file owns time and order, and this one what happens. Every draw comes from the
 //! world's generator, in the order of the actions.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 use trunkline_connectors::hook::RawHook;
@@ -23,8 +25,11 @@ use crate::faults::Faults;
 use crate::fixtures;
 use crate::outgoing::{Answer, Effect, OutgoingHook};
 
+/// A tick that may have been overtaken.
+pub(super) type Ticking = Pin<Box<dyn Future<Output = Ticked> + Send>>;
+
 /// What a tick gave back.
-enum Ticked {
+pub(super) enum Ticked {
     Stage(Result<Tick, StoreError>),
     Calls(Result<(Vec<Call>, Tick), StoreError>),
     Writes(Result<(Vec<WriteCall>, Tick), StoreError>),
@@ -47,7 +52,8 @@ impl World {
             }
             Action::Consent { phone, grant } => self.consent(&phone, grant),
             Action::Tick(stage) => self.tick(stage),
-            Action::Call { call, generation } => self.call(*call, generation),
+            Action::Resume(stage, generation) => self.resume(stage, generation),
+            Action::Call { call, generation } => self.call(&call, generation),
             Action::Heard { result, generation } => self.heard(*result, generation),
             Action::Write { call, generation } => self.write(*call, generation),
             Action::Written { result, generation } => self.written(*result, generation),
@@ -94,7 +100,7 @@ impl World {
             crm_down,
             ..Faults::default()
         };
-        self.tell("the weather changes".to_owned());
+        self.tell("the weather changes");
     }
 
     fn rng_below(&mut self, most: u32) -> u32 {
@@ -112,18 +118,16 @@ impl World {
         if let Some(id) = id.filter(|_| self.rng_below(10) < 6) {
             self.soon(6 * 3_600, Action::Ship(id));
         }
-        if let Some(phone) = customer.phone.filter(|p| p.starts_with('+')) {
-            if self.below(10) < 3 {
-                let body = ANSWERS[self.below(u32::try_from(ANSWERS.len()).unwrap_or(1)) as usize].to_owned();
-                self.soon(3_600, Action::Reply { phone, body });
-            }
+        if let Some(phone) = customer.phone.filter(|p| p.starts_with('+') && self.below(10) < 3) {
+            let body = ANSWERS[self.below(u32::try_from(ANSWERS.len()).unwrap_or(1)) as usize].to_owned();
+            self.soon(3_600, Action::Reply { phone, body });
         }
     }
 
     fn ship(&mut self, id: i64) {
         let now = self.now();
         if let Some(hook) = self.shop.order_shipped(now, id, &mut self.rng) {
-            self.tell("an order ships".to_owned());
+            self.tell("an order ships");
             self.send_hook(hook);
         }
     }
@@ -205,18 +209,44 @@ impl World {
 
     fn tick(&mut self, stage: Stage) {
         self.ticking.remove(&stage);
-        let Some(node) = &self.node else { return };
+        let Some(node) = self.node.clone().filter(|_| !self.suspended.contains_key(&stage)) else { return };
         let now = self.clock_now();
-        let ticked = match stage {
-            Stage::Dispatch => node.claim_tick(now, 8).now_or_never().map(Ticked::Calls),
-            Stage::Writebacks => node.writeback_claim_tick(now, 8).now_or_never().map(Ticked::Writes),
-            Stage::Inbound => node.inbox_tick(HookLane::Inbound, now, 16).now_or_never().map(Ticked::Stage),
-            Stage::Receipts => node.inbox_tick(HookLane::Receipt, now, 16).now_or_never().map(Ticked::Stage),
-            Stage::Sources => node.inbox_tick(HookLane::Source, now, 16).now_or_never().map(Ticked::Stage),
-            Stage::Ingest => node.ingest_tick(now, 16).now_or_never().map(Ticked::Stage),
-            Stage::Journeys => node.journey_tick(now, 16).now_or_never().map(Ticked::Stage),
-            Stage::Sweep => node.sweep_tick(now, 16).now_or_never().map(Ticked::Stage),
-        };
+        let work: Ticking = Box::pin(async move {
+            match stage {
+                Stage::Dispatch => Ticked::Calls(node.claim_tick(now, 8).await),
+                Stage::Writebacks => Ticked::Writes(node.writeback_claim_tick(now, 8).await),
+                Stage::Inbound => Ticked::Stage(node.inbox_tick(HookLane::Inbound, now, 16).await),
+                Stage::Receipts => Ticked::Stage(node.inbox_tick(HookLane::Receipt, now, 16).await),
+                Stage::Sources => Ticked::Stage(node.inbox_tick(HookLane::Source, now, 16).await),
+                Stage::Ingest => Ticked::Stage(node.ingest_tick(now, 16).await),
+                Stage::Journeys => Ticked::Stage(node.journey_tick(now, 16).await),
+                Stage::Sweep => Ticked::Stage(node.sweep_tick(now, 16).await),
+            }
+        });
+        let stall = !self.calm && self.below(100) < 12;
+        self.watch.stall_next(stall);
+        self.go_on(stage, work);
+        self.watch.stall_next(false);
+    }
+
+    /// A stage that was overtaken at its commit goes on.
+    fn resume(&mut self, stage: Stage, generation: u64) {
+        if generation == self.generation
+            && let Some(work) = self.suspended.remove(&stage)
+        {
+            self.tell(format!("{stage:?} goes on"));
+            self.go_on(stage, work);
+        }
+    }
+
+    fn go_on(&mut self, stage: Stage, mut work: Ticking) {
+        let ticked = work.as_mut().now_or_never();
+        if ticked.is_none() && self.watch.take_stalled() {
+            self.tell(format!("{stage:?} is overtaken"));
+            self.suspended.insert(stage, work);
+            let generation = self.generation;
+            return self.soon(6, Action::Resume(stage, generation));
+        }
         let generation = self.generation;
         let done = match ticked {
             None => return self.crash(&format!("in {stage:?}")),
@@ -256,14 +286,14 @@ impl World {
         }
     }
 
-    fn call(&mut self, call: Call, generation: u64) {
+    fn call(&mut self, call: &Call, generation: u64) {
         if generation != self.generation || self.node.is_none() {
             // The process died before the first byte.
             return;
         }
         let late = self.node.as_ref().is_some_and(|n| n.clock.uptime().since(call.claimed) > BEGIN_WITHIN);
         if late || self.clock_now() >= call.deadline {
-            let result = CallResult::of(&call, Heard::NotBegun("too late to begin"));
+            let result = CallResult::of(call, Heard::NotBegun("too late to begin"));
             return self.soon(1, Action::Heard { result: Box::new(result), generation });
         }
         let now = self.clock_now();
@@ -272,7 +302,7 @@ impl World {
         self.tell(format!("{} is called: {}", call.attempt, word(&reply)));
         self.effects(called.effects);
         let wait = if reply.is_err() { 12 } else { 4 };
-        let result = CallResult::of(&call, Heard::Reply(reply));
+        let result = CallResult::of(call, Heard::Reply(reply));
         self.soon(wait, Action::Heard { result: Box::new(result), generation });
     }
 

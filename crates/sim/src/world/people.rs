@@ -21,7 +21,14 @@ pub(super) fn customers(rng: &mut impl RngCore) -> Vec<Customer> {
             _ => Some(format!("{area}{n:04}")),
         };
         let country = if area.starts_with("+44") { "GB" } else { "US" };
-        all.push(Customer { id: 7_000 + i64::from(n), first_name: first.to_owned(), last_name: format!("Test {n}"), phone, locale: locale.to_owned(), country: country.to_owned() });
+        all.push(Customer {
+            id: 7_000 + i64::from(n),
+            first_name: first.to_owned(),
+            last_name: format!("Test {n}"),
+            phone,
+            locale: locale.to_owned(),
+            country: country.to_owned(),
+        });
     }
     all
 }

@@ -25,7 +25,7 @@ pub(super) struct Cells<'a, 'b> {
 }
 
 impl Cells<'_, '_> {
-    fn wrong(&self, column: &'static str, cause: impl ToString) -> StoreError {
+    fn wrong(&self, column: &'static str, cause: impl std::fmt::Display) -> StoreError {
         StoreError::Inconsistent { table: self.table, column, cause: cause.to_string() }
     }
 
@@ -148,13 +148,7 @@ pub(super) fn run_due(position: &Position) -> Option<i64> {
 
 pub(super) fn message(row: &Row<'_>) -> Result<Message, StoreError> {
     let cells = Cells { table: "message", row };
-    Ok(Message {
-        id: cells.message_id("id")?,
-        intent: cells.json("intent")?,
-        state: cells.json("state")?,
-        rev: cells.get("rev")?,
-        updated_at: cells.time("updated_at")?,
-    })
+    Ok(Message { id: cells.message_id("id")?, intent: cells.json("intent")?, state: cells.json("state")?, rev: cells.get("rev")?, updated_at: cells.time("updated_at")? })
 }
 
 pub(super) fn hook(row: &Row<'_>) -> Result<Hook, StoreError> {
@@ -223,7 +217,12 @@ pub(super) fn writeback_word(state: WritebackState) -> &'static str {
 }
 
 /// Every row of a query, decoded.
-pub(super) fn all<T>(connection: &rusqlite::Connection, sql: &str, params: impl rusqlite::Params, decode: impl Fn(&Row<'_>) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+pub(super) fn all<T>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     let mut out = Vec::new();

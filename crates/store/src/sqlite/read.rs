@@ -56,7 +56,6 @@ pub(super) fn due_writebacks(c: &Connection, now: Time, epoch: i64, limit: usize
 /// Rows by id, in the order asked, missing ones left out.
 macro_rules! by_id {
     ($name:ident, $id:ty, $row:ty, $sql:literal, $key:expr, $decode:path) => {
-        #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
         pub(super) fn $name(c: &Connection, ids: Vec<$id>) -> Result<Vec<$row>, StoreError> {
             let mut found = Vec::with_capacity(ids.len());
             for id in &ids {
@@ -137,13 +136,7 @@ pub(super) fn reservation(c: &Connection, key: [u8; 16]) -> Result<Option<Reserv
 pub(super) fn definitions(c: &Connection) -> Result<Vec<Definition>, StoreError> {
     all(c, "SELECT * FROM definition ORDER BY kind, name, version", [], |row| {
         let cells = Cells { table: "definition", row };
-        Ok(Definition {
-            kind: cells.get("kind")?,
-            name: cells.get("name")?,
-            version: cells.get("version")?,
-            body: cells.get("body")?,
-            published_at: cells.time("published_at")?,
-        })
+        Ok(Definition { kind: cells.get("kind")?, name: cells.get("name")?, version: cells.get("version")?, body: cells.get("body")?, published_at: cells.time("published_at")? })
     })
 }
 

@@ -30,9 +30,7 @@ pub(super) fn configure_reader(connection: &Connection) -> Result<(), StoreError
 /// Brings the tables up to date; `key` is the installation key of a new store, drawn if not given.
 pub(super) fn migrate(connection: &mut Connection, key: Option<[u8; 32]>) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    transaction
-        .execute_batch("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL)")
-        .map_err(failed)?;
+    transaction.execute_batch("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL)").map_err(failed)?;
     let newest: i64 = transaction.query_row("SELECT ifnull(max(number), 0) FROM migration", [], |row| row.get(0)).map_err(failed)?;
     let known = MIGRATIONS.last().map_or(0, |m| m.0);
     if newest > known {

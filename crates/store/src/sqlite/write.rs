@@ -131,9 +131,10 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             exec(c, "UPDATE alert SET closed_at = ?3 WHERE code = ?1 AND about = ?2 AND closed_at IS NULL", params![code, about, now.0]).map(inserted)
         }
         Command::Publish(definition) => {
-            let newest = codec::first(c, "SELECT body FROM definition WHERE kind = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1", params![definition.kind, definition.name], |row| {
-                row.get::<_, String>(0).map_err(failed)
-            })?;
+            let newest =
+                codec::first(c, "SELECT body FROM definition WHERE kind = ?1 AND name = ?2 ORDER BY version DESC LIMIT 1", params![definition.kind, definition.name], |row| {
+                    row.get::<_, String>(0).map_err(failed)
+                })?;
             if newest.as_ref() == Some(&definition.body) {
                 return Ok(Applied::Already);
             }
@@ -259,11 +260,7 @@ fn put_writeback(c: &Connection, now: Time, row: &Writeback, expect: &Writeback)
                state = CASE WHEN ?8 = 'idle' AND wanted > ?3 THEN 'due' ELSE ?8 END, due = CASE WHEN ?8 = 'idle' AND wanted > ?3 THEN ?7 ELSE ?9 END \
                WHERE connector = ?1 AND record = ?2 AND state = ?10 AND epoch = ?11 AND tries = ?12";
     let (state, before) = (writeback_word(row.state), writeback_word(expect.state));
-    let changed = exec(
-        c,
-        sql,
-        params![row.connector, row.record, row.written, row.tries, row.epoch, row.cause, now.0, state, row.due.0, before, expect.epoch, expect.tries],
-    )?;
+    let changed = exec(c, sql, params![row.connector, row.record, row.written, row.tries, row.epoch, row.cause, now.0, state, row.due.0, before, expect.epoch, expect.tries])?;
     matched(changed, "write-back")
 }
 

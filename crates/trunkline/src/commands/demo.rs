@@ -60,7 +60,8 @@ impl Demo {
         let (console, sandbox_url) = (format!("http://{}", ours.local_addr()?), format!("http://{}", theirs.local_addr()?));
         write_config(folder.path(), &console, &sandbox_url)?;
         let (problems, config) = Config::load(folder.path());
-        let config = config.ok_or_else(|| anyhow::anyhow!("the shipped configuration has errors:\n{}", problems.iter().map(|p| p.picture.clone()).collect::<Vec<_>>().join("\n")))?;
+        let config =
+            config.ok_or_else(|| anyhow::anyhow!("the shipped configuration has errors:\n{}", problems.iter().map(|p| p.picture.clone()).collect::<Vec<_>>().join("\n")))?;
 
         // The day starts at the same local hour whenever it is played: what is held and what is sent is the same.
         let noon = SystemClock::new().now().utc_day() + "T12:00:00Z";
@@ -131,7 +132,6 @@ fn write_config(folder: &Path, console: &str, sandbox: &str) -> anyhow::Result<(
         let text = text
             .replace("public_url = \"http://127.0.0.1:8080\"", &format!("public_url = \"{console}\""))
             .replace("listen = \"127.0.0.1:8080\"", &format!("listen = \"{listen}\""))
-            .replace("provider = \"twilio\"", &format!("provider = \"twilio\"\nbase_url = \"{sandbox}\""))
             .replace("timeout = \"10s\"", "timeout = \"2s\"")
             .replace("http://127.0.0.1:8081", sandbox)
             .replace("{ env = ", "{ file = ");

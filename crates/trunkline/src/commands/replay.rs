@@ -46,7 +46,9 @@ impl Replay {
             output::json(&json!({"replayed": ids.len() - missing.len(), "not_found": missing}))?;
         } else {
             output::say(&format!("{} replayed; a running server works on them now", ids.len() - missing.len()));
-            missing.iter().for_each(|id| output::complain(&format!("nothing that gave up is called '{id}'; list with: trunkline replay")));
+            for id in &missing {
+                output::complain(&format!("nothing that gave up is called '{id}'; list with: trunkline replay"));
+            }
         }
         Ok(if missing.is_empty() { EXIT_OK } else { EXIT_FOUND })
     }

@@ -43,7 +43,8 @@ pub(crate) struct Posts(pub(crate) Arc<dyn Transport>);
 
 impl Deliver for Posts {
     fn post<'a>(&'a self, hook: &'a OutgoingHook) -> Delivered<'a> {
-        let request = Request { method: "POST".parse().unwrap_or_default(), url: hook.url.clone(), headers: hook.headers.clone(), body: hook.body.clone(), timeout: Span::secs(10) };
+        let request =
+            Request { method: "POST".parse().unwrap_or_default(), url: hook.url.clone(), headers: hook.headers.clone(), body: hook.body.clone(), timeout: Span::secs(10) };
         Box::pin(async move { self.0.call(request).await.map(|r| r.status).map_err(|e| e.to_string()) })
     }
 }
@@ -70,8 +71,10 @@ impl Sim {
             output::json(&json!({"url": format!("http://{address}"), "account_sid": fixtures::ACCOUNT_SID, "target": self.target}))?;
         } else {
             tell(&format!("the sandbox listens on http://{address} and calls {}", self.target));
-            tell("a server that talks to it needs base_url = that address in its account, and:");
-            exports.iter().for_each(|(name, value)| tell(&format!("  export {name}={value}")));
+            tell("the shipped configuration talks to it with:");
+            for (name, value) in exports {
+                tell(&format!("  export {name}={value}"));
+            }
         }
         let (stop, stopped) = watch::channel(false);
         let signal = async {

@@ -207,7 +207,7 @@ fn templates(files: &Files, engine: &Engine, found: &mut Diagnoses) {
 fn literal(line: &str) -> String {
     let mut out = String::new();
     let mut rest = line;
-    while let Some((before, after)) = rest.split_once("{") {
+    while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         let close = if after.starts_with('{') { "}}" } else { "%}" };
         rest = after.split_once(close).map_or("", |(_, tail)| tail);

@@ -23,6 +23,7 @@ pub(crate) enum Severity {
 }
 
 /// A problem, as JSON shows it.
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
     pub(crate) severity: Severity,
@@ -147,10 +148,10 @@ impl Diagnoses {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let shown = self.directory.join(path).display().to_string();
         let level = if severity == Severity::Error { Level::ERROR } else { Level::WARNING };
-        let mut group = level.primary_title(problem.as_str());
-        let _ = &mut group;
+        let group = level.primary_title(problem.as_str());
         let snippet = Snippet::source(text).line_start(1).path(shown.as_str()).annotation(AnnotationKind::Primary.span(span));
-        let report = if text.is_empty() { vec![group.element(Level::HELP.message(hint.as_str()))] } else { vec![group.element(snippet).element(Level::HELP.message(hint.as_str()))] };
+        let report =
+            if text.is_empty() { vec![group.element(Level::HELP.message(hint.as_str()))] } else { vec![group.element(snippet).element(Level::HELP.message(hint.as_str()))] };
         let picture = Renderer::plain().render(&report);
         let picture = if text.is_empty() { format!("{picture}\n  --> {shown}") } else { picture };
         Diagnosis { problem: Problem { severity, file: shown, line, column, problem, hint }, picture }

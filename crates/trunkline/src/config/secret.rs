@@ -57,7 +57,8 @@ fn resolve(reference: &SecretRef, directory: &Path) -> Result<SecretString, (Str
         SecretRef::Env(name) => std::env::var(name).map_err(|_| (format!("the environment variable {name} is not set"), format!("set it: export {name}=…")))?,
         SecretRef::File(path) => {
             let path = directory.join(path);
-            let text = std::fs::read_to_string(&path).map_err(|e| (format!("{} cannot be read: {e}", path.display()), "write the secret into it, readable for this user only".to_owned()))?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|e| (format!("{} cannot be read: {e}", path.display()), "write the secret into it, readable for this user only".to_owned()))?;
             text.trim_end().to_owned()
         }
     };

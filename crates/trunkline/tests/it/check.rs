@@ -34,7 +34,9 @@ fn every_problem_is_told_at_once() {
     folder.write("sources/shopify.toml", "kind = \"shopify\"\nsystem = \"shopify\"\nsecrets = []\nverify = \"perhaps\"\nmap = []\n");
     folder.write("connectors/crm.toml", "about = \"message\"\nrecord = \"{{ message.id }}\"\nmethod = \"SING\"\nurl = \"{{ nothing }}\"\ndone = []\n");
     let found = problems(&folder);
-    let has = |file: &str, line: u64, words: &str| found.iter().any(|p| p["file"].as_str().unwrap().ends_with(file) && p["line"] == line && p["problem"].as_str().unwrap().contains(words));
+    let has = |file: &str, line: u64, words: &str| {
+        found.iter().any(|p| p["file"].as_str().unwrap().ends_with(file) && p["line"] == line && p["problem"].as_str().unwrap().contains(words))
+    };
     for (file, line, words) in [
         ("trunkline.toml", 2, "invalid type"),
         ("trunkline.toml", 3, "unknown field"),

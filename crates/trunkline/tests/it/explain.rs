@@ -36,7 +36,8 @@ async fn every_fate_has_a_story() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let folder = Folder::new(&format!("http://{}", listener.local_addr().unwrap()));
     // A window that is closed now: whatever the hour, one of two is.
-    let hour = trunkline_core::clock::Clock::now(&trunkline_core::clock::SystemClock::new()).timestamp().to_zoned(trunkline_core::zone::zone("America/Los_Angeles").unwrap()).hour();
+    let hour =
+        trunkline_core::clock::Clock::now(&trunkline_core::clock::SystemClock::new()).timestamp().to_zoned(trunkline_core::zone::zone("America/Los_Angeles").unwrap()).hour();
     let window = if hour < 12 { "13:00-23:00" } else { "00:00-11:00" };
     let main = std::fs::read_to_string(folder.path().join("trunkline.toml")).unwrap().replace("08:00-21:00", window).replace("timeout = \"10s\"", "timeout = \"3s\"");
     folder.write("trunkline.toml", &main);

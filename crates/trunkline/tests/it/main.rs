@@ -1,8 +1,14 @@
 //! The whole binary, as its users run it: one behaviour a file.
 
+#[cfg(test)]
 mod check;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
 mod explain;
+#[cfg(test)]
 mod kills;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod synced;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
+use trunkline_connectors::http::{Reply, Request};
 use trunkline_core::clock::SystemClock;
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::transport::{HttpTransport, Transport};
-use trunkline_connectors::http::{Reply, Request};
 use trunkline_sim::fixtures;
 use trunkline_sim::http::{Deliver, Delivered, Sandbox, SandboxSettings};
 use trunkline_sim::outgoing::OutgoingHook;
@@ -31,7 +31,6 @@ impl Folder {
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
             let text = text
                 .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
-                .replace("provider = \"twilio\"", &format!("provider = \"twilio\"\nbase_url = \"{sandbox}\""))
                 .replace("http://127.0.0.1:8081", sandbox);
             std::fs::write(target, text).unwrap();
         }

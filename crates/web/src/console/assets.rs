@@ -5,12 +5,8 @@
 
 use axum::http::{HeaderName, header};
 
-const CSS: &str = concat!(
-    include_str!("../../static/frame.css"),
-    include_str!("../../static/pieces.css"),
-    include_str!("../../static/pages.css"),
-    include_str!("../../static/small.css"),
-);
+const CSS: &str =
+    concat!(include_str!("../../static/frame.css"), include_str!("../../static/pieces.css"), include_str!("../../static/pages.css"), include_str!("../../static/small.css"),);
 const JS: &str = include_str!("../../static/console.js");
 const ICON: &str = include_str!("../../static/icon.svg");
 

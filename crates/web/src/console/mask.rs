@@ -10,8 +10,7 @@ use trunkline_core::number::Number;
 pub(super) const HIDDEN: &str = "•••";
 
 /// Names of headers and fields whose values are never shown.
-const SECRETS: [&str; 12] =
-    ["authorization", "cookie", "token", "secret", "signature", "hmac", "password", "passwd", "credential", "api_key", "apikey", "access_key"];
+const SECRETS: [&str; 12] = ["authorization", "cookie", "token", "secret", "signature", "hmac", "password", "passwd", "credential", "api_key", "apikey", "access_key"];
 
 /// Whether a header or field of this name may hold a secret.
 pub(super) fn secret(name: &str) -> bool {

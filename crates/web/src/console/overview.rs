@@ -250,13 +250,7 @@ fn flows(days: &Days) -> Vec<Flow> {
 }
 
 fn held_row(held: &Held) -> HeldRow {
-    HeldRow {
-        sentence: held_sentence(&held.code),
-        code: held.code.clone(),
-        count: grouped(held.count),
-        next: When::from(held.next),
-        href: format!("/messages/{}", held.example),
-    }
+    HeldRow { sentence: held_sentence(&held.code), code: held.code.clone(), count: grouped(held.count), next: When::from(held.next), href: format!("/messages/{}", held.example) }
 }
 
 /// The reason's code as a sentence about many messages; their own pages give the evidence.

@@ -63,7 +63,12 @@ impl IntoResponse for Problem {
             Problem::SignedOut { next } if next == "/" => Redirect::to("/signin").into_response(),
             Problem::SignedOut { next } => Redirect::to(&format!("/signin?next={}", view::percent(&next))).into_response(),
             Problem::NotFound { operator, what } => show(StatusCode::NOT_FOUND, Page::of("Not found", operator), "Not found", what),
-            Problem::Forged => show(StatusCode::FORBIDDEN, Page::outside("Refused"), "Refused", "This form was not sent from a page of this console. Go back, load the page again, and send the form once more."),
+            Problem::Forged => show(
+                StatusCode::FORBIDDEN,
+                Page::outside("Refused"),
+                "Refused",
+                "This form was not sent from a page of this console. Go back, load the page again, and send the form once more.",
+            ),
             Problem::Store(error) => {
                 tracing::error!(%error, "the console could not read or write the store");
                 broken()

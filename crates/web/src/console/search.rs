@@ -136,10 +136,8 @@ async fn address(store: &dyn Store, id: &str) -> Result<Found, StoreError> {
 fn about_address(address: &Address) -> Vec<Fact> {
     let consent = &address.consent;
     let stopped = consent.stopped.as_ref().map_or_else(|| "no".to_owned(), |since| format!("since {} ({})", short(since.at), say(&since.evidence)));
-    let mut facts = vec![
-        Fact::text("Opted out", stopped),
-        Fact::text("Time zones", if address.zones.is_empty() { "not known; UTC is used".to_owned() } else { address.zones.join(", ") }),
-    ];
+    let mut facts =
+        vec![Fact::text("Opted out", stopped), Fact::text("Time zones", if address.zones.is_empty() { "not known; UTC is used".to_owned() } else { address.zones.join(", ") })];
     for block in &consent.blocks {
         facts.push(Fact::text("Blocked by the vendor", format!("for {} of account {} since {}", say(&block.sender), block.account, short(block.since.at))));
     }

@@ -16,7 +16,7 @@ use super::Console;
 use super::problem::Problem;
 
 /// How long a session lasts.
-pub(super) const LIFE: Span = Span::hours(12);
+pub(super) const LIFE: Span = Span::hours(24 * 7);
 const COOKIE: &str = "tl_session";
 
 /// An operator who is signed in.
@@ -136,7 +136,7 @@ mod tests {
         let (token, expect) = token().ok().unwrap();
         let sent = cookie(&token, true).ok().unwrap();
         let text = sent.to_str().unwrap();
-        assert!(text.ends_with("; HttpOnly; SameSite=Lax; Secure") && text.contains("Max-Age=43200"));
+        assert!(text.ends_with("; HttpOnly; SameSite=Lax; Secure") && text.contains("Max-Age=604800"));
         let back = format!("theme=dark; {}", text.split(';').next().unwrap());
         assert_eq!(hash_in(&headers(&[("cookie", back.as_str())])), Some(expect));
         assert_eq!(hash_in(&headers(&[("cookie", "tl_session=short")])), None);

@@ -160,9 +160,7 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
             Entry { quote, hook, ..Entry::new(key, at, if stop { "quiet" } else { "good" }, title) }
         }
         Event::WrittenBack { connector, record, word } => Entry::new(key, at, "quiet", say(&format!("{connector} was told: {word}"))).note(&format!("record {record}")),
-        Event::WritebackDead { connector, record, cause } => {
-            Entry::new(key, at, "bad", format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause)
-        }
+        Event::WritebackDead { connector, record, cause } => Entry::new(key, at, "bad", format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause),
     }
 }
 

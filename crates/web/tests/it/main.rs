@@ -1,6 +1,10 @@
 //! The router in process: real engine, real SQL in memory, a clock that stands still.
 
+#[cfg(test)]
 mod api;
+#[cfg(test)]
 mod console;
+#[cfg(test)]
 mod hooks;
+#[cfg(test)]
 mod support;

@@ -77,7 +77,8 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, key: &str, body: &Value) -> Answer {
-        let request = Request::post("/v1/messages").header("authorization", format!("Bearer {}", self.key)).header("content-type", "application/json").header("idempotency-key", key);
+        let request =
+            Request::post("/v1/messages").header("authorization", format!("Bearer {}", self.key)).header("content-type", "application/json").header("idempotency-key", key);
         self.ask(request.body(Body::from(body.to_string())).unwrap()).await
     }
 

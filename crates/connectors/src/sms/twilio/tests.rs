@@ -77,6 +77,7 @@ fn sends_the_exact_fields() {
     assert!(!format!("{:?}", account("secret", "s")).contains("secret"));
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "beside it stand replies that are errors")]
 fn reply(status: u16, body: &str) -> Reply {
     Ok(Response { status, headers: vec![("Retry-After".into(), "7".into())], body: Bytes::from(body.to_owned()) })
 }

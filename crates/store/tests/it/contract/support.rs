@@ -25,9 +25,9 @@ use trunkline_core::segment;
 use trunkline_core::source::Mapped;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::command::MessageChange;
-use trunkline_store::wrap::in_order;
 use trunkline_store::row::{Address, Counter, Event, Hook, HookLane, HookState, Intent, Message, Origin, Place, Run};
 use trunkline_store::sqlite::{Owes, SqliteStore};
+use trunkline_store::wrap::in_order;
 use trunkline_store::{Applied, Command, Committed, Store, StoreError, Unit};
 
 /// Noon of the day of the tests: 2026-11-23T12:00:00Z.
@@ -193,6 +193,7 @@ pub(crate) fn event(id: &str, received_at: Time) -> Event {
     };
     let mapped = Mapped {
         event: source,
+        system: "shop".to_owned(),
         external_id: "c-7".to_owned(),
         phone: Some("+14155550123".to_owned()),
         region: Some("US".to_owned()),

@@ -40,7 +40,7 @@ pub(super) async fn play(sandbox: &Sandbox, clock: &dyn Clock, seed: u64, orders
     let day = Span::hours(24);
     let mut plan: BTreeMap<(Time, u64), Deed> = BTreeMap::new();
     for n in 0..orders {
-        let customer = rng.next_u64() as usize % customers.len();
+        let customer = pick(&mut rng, customers.len());
         let copies = if rng.next_u32().is_multiple_of(10) { 2 + rng.next_u32() % 2 } else { 1 };
         plan.insert((start + within(&mut rng, day), u64::from(n)), Deed::Order { customer, copies });
     }
@@ -63,7 +63,7 @@ pub(super) async fn play(sandbox: &Sandbox, clock: &dyn Clock, seed: u64, orders
                     plan.insert((at + Span::hours(1) + within(&mut rng, Span::hours(8)), sequence), Deed::Ship(order.id));
                 }
                 if let Some(phone) = customer.phone.clone().filter(|p| Number::parse(p, None).is_ok_and(|n| n.line() != Line::Fixed) && rng.next_u32() % 100 < 22) {
-                    let body = ANSWERS.get(rng.next_u64() as usize % ANSWERS.len()).copied().unwrap_or("ok");
+                    let body = ANSWERS.get(pick(&mut rng, ANSWERS.len())).copied().unwrap_or("ok");
                     plan.insert((at + Span::mins(2) + within(&mut rng, Span::hours(2)), sequence + 1), Deed::Reply { phone, body });
                 }
             }
@@ -99,16 +99,21 @@ async fn pause(span: Span) {
     tokio::time::sleep(span.std()).await;
 }
 
+/// A draw in `[0, bound)`.
+fn pick(rng: &mut ChaCha12Rng, bound: usize) -> usize {
+    usize::try_from(rng.next_u32()).unwrap_or(0) % bound.max(1)
+}
+
 fn within(rng: &mut ChaCha12Rng, span: Span) -> Span {
     Span(i64::try_from(rng.next_u64() % u64::try_from(span.0).unwrap_or(1)).unwrap_or(0))
 }
 
 /// Three hundred customers: most ordinary, one for each way in which the vendor can misbehave, some unreachable.
 fn customers(rng: &mut ChaCha12Rng) -> Vec<Customer> {
-    let mut pick = |list: &[&'static str]| list.get(rng.next_u64() as usize % list.len()).copied().unwrap_or_default();
+    let mut one_of = |list: &[&'static str]| list.get(pick(rng, list.len())).copied().unwrap_or_default();
     let mut all = Vec::new();
     for n in 0..300u32 {
-        let area = pick(&AREAS);
+        let area = one_of(&AREAS);
         let phone = match n {
             // The last four digits tell the sandbox how to behave.
             0..12 => Some(format!("{area}{:04}", n + 1)),
@@ -121,10 +126,10 @@ fn customers(rng: &mut ChaCha12Rng) -> Vec<Customer> {
         let country = if area.starts_with("+44") { "GB" } else { "US" };
         all.push(Customer {
             id: 6_100_000_000_000 + i64::from(n),
-            first_name: pick(&FIRST).to_owned(),
-            last_name: pick(&LAST).to_owned(),
+            first_name: one_of(&FIRST).to_owned(),
+            last_name: one_of(&LAST).to_owned(),
             phone,
-            locale: pick(&LOCALES).to_owned(),
+            locale: one_of(&LOCALES).to_owned(),
             country: country.to_owned(),
         });
     }

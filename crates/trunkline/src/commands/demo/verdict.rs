@@ -133,7 +133,8 @@ fn lost_events(theirs: &Snapshot, events: &[Event], notes: &mut Vec<String>) -> 
 /// Messages that should have moved and did not.
 fn stuck(messages: &[Message], engine: &Engine, notes: &mut Vec<String>) -> usize {
     let now = engine.clock.now();
-    let stuck = |m: &&Message| m.state.delivery() == Delivery::Dispatched || (m.state.delivery().blocks() && m.state.due.is_some_and(|d| d + trunkline_core::time::Span::hours(1) < now));
+    let stuck =
+        |m: &&Message| m.state.delivery() == Delivery::Dispatched || (m.state.delivery().blocks() && m.state.due.is_some_and(|d| d + trunkline_core::time::Span::hours(1) < now));
     let found: Vec<&Message> = messages.iter().filter(stuck).collect();
     notes.extend(found.iter().map(|m| format!("{} is stuck as {}", m.id, m.state.delivery().word())));
     found.len()

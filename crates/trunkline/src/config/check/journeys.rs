@@ -133,15 +133,13 @@ fn defined(name: &str, known: Option<&Known>) -> bool {
     let pieces: Vec<&str> = name.split('.').collect();
     let has = |set: &BTreeSet<String>, key: &str| set.contains(key);
     match (pieces.as_slice(), known) {
-        (["event"] | ["event", "data"] | ["profile"] | ["profile", "attributes"] | ["labels"], _) => true,
         (["event", "data", key, ..], Some(Known { data: Some(data), .. })) => has(data, key),
-        (["event", "data" | "extensions", ..], _) => true,
+        (["event" | "profile" | "labels"] | ["event", "data" | "extensions", ..] | ["profile", "attributes"], _) => true,
         (["event", key], _) => ["id", "source", "type", "subject", "time", "extensions"].contains(key),
         (["profile", "attributes", key, ..], Some(known)) => has(&known.attributes, key),
-        (["profile", "attributes", ..], None) => true,
         (["profile", key], _) => ["id", "system", "locale"].contains(key),
         (["labels", key], Some(known)) => has(&known.labels, key),
-        (["labels", _], None) => true,
+        (["labels", _] | ["profile", "attributes", ..], None) => true,
         _ => false,
     }
 }

@@ -125,11 +125,15 @@ async fn run_dispatch(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut st
         if stopping && flying.is_empty() && heard.is_empty() {
             return;
         }
+        // Something was found and more may be there: look again at once.
+        if !idle && slots > 0 && !stopping {
+            wait = Span::ZERO;
+        }
         tokio::select! {
             biased;
             Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
             () = engine.wakes.of(Stage::Dispatch).notified(), if !stopping => {}
-            () = pause(wait), if idle || slots == 0 || stopping => {}
+            () = pause(wait) => {}
             _ = stop.changed(), if !stopping => {}
             else => {}
         }
@@ -168,11 +172,15 @@ async fn run_writebacks(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut 
         if stopping && flying.is_empty() && heard.is_empty() {
             return;
         }
+        // Something was found and more may be there: look again at once.
+        if !idle && slots > 0 && !stopping {
+            wait = Span::ZERO;
+        }
         tokio::select! {
             biased;
             Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
             () = engine.wakes.of(Stage::Writebacks).notified(), if !stopping => {}
-            () = pause(wait), if idle || slots == 0 || stopping => {}
+            () = pause(wait) => {}
             _ = stop.changed(), if !stopping => {}
             else => {}
         }

@@ -71,8 +71,10 @@ fn steps(path: &Path, journey: &Journey, found: &mut Diagnoses) {
         }
     }
     for (index, step) in journey.steps.iter().enumerate() {
-        for target in step.targets().into_iter().filter(|t| !places.contains_key(t)) {
-            found.error(path, at!["step", index], &format!("no step is called '{target}'"), "name a step of this journey");
+        for (n, target) in step.targets().into_iter().enumerate().filter(|(_, t)| !places.contains_key(t)) {
+            let mut way = at!["step", index].to_vec();
+            way.extend(if matches!(step, Step::Branch { .. }) { vec!["arms".into(), n.into(), "to".into()] } else { vec!["next".into()] });
+            found.error(path, &way, &format!("no step is called '{target}'"), "name a step of this journey");
         }
     }
     let mut reached = BTreeSet::new();

@@ -3,14 +3,18 @@
 //! Its own file because what a failure means depends on how far the bytes got. The client repeats nothing and follows
 //! no redirect: both could send a text twice. Answers are capped.
 
+use std::error::Error as _;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use trunkline_connectors::http::{Phase, Reply, Request, Response, TransportError};
 
@@ -29,7 +33,7 @@ pub trait Transport: Send + Sync {
 
 /// The real client.
 pub struct HttpTransport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
 }
 
 impl HttpTransport {
@@ -37,7 +41,7 @@ impl HttpTransport {
     pub fn new() -> Result<HttpTransport, TransportError> {
         let fail = |e: &dyn std::fmt::Display| TransportError { phase: Phase::Tls, detail: e.to_string() };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
@@ -83,14 +87,50 @@ impl HttpTransport {
     }
 }
 
+/// How far opening a connection got, by the types of the causes.
 fn connect_phase(error: &hyper_util::client::legacy::Error) -> Phase {
-    let text = chain(error);
-    if text.contains("dns error") {
-        Phase::Resolve
-    } else if text.contains("tcp connect error") {
-        Phase::Connect
-    } else {
-        Phase::Tls
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if inner.is::<Unresolved>() {
+            return Phase::Resolve;
+        }
+        if is_tls(inner) {
+            return Phase::Tls;
+        }
+        cause = inner.source();
+    }
+    Phase::Connect
+}
+
+/// Whether an error is the TLS library's, however often it is wrapped: the source of an I/O error is not what it wraps.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|inner| is_tls(inner))
+}
+
+/// The system's resolver, its errors marked as its own.
+#[derive(Clone)]
+struct Resolver(GaiResolver);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the host name could not be resolved")]
+struct Unresolved(#[source] std::io::Error);
+
+impl tower_service::Service<Name> for Resolver {
+    type Response = GaiAddrs;
+    type Error = Unresolved;
+    type Future = BoxFuture<'static, Result<GaiAddrs, Unresolved>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
+        self.0.poll_ready(context).map_err(Unresolved)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let asked = self.0.call(name);
+        Box::pin(async move { asked.await.map_err(Unresolved) })
     }
 }
 
@@ -164,6 +204,11 @@ mod tests {
         };
         let (phase, _) = tokio::join!(phase_of(format!("http://127.0.0.1:{port}/")), quiet);
         assert_eq!(phase, Phase::Exchange);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_host_is_definite() {
+        assert_eq!(phase_of("http://no-such-host.invalid/".to_owned()).await, Phase::Resolve);
     }
 
     #[tokio::test]

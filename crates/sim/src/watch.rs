@@ -4,8 +4,8 @@
 //! that never answers, before or after it took effect; whoever waits for it is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::task::Poll;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use async_trait::async_trait;
 use trunkline_core::consent::ConsentAct;

@@ -74,17 +74,38 @@ pub struct Outcome {
 enum Action {
     Order,
     Ship(i64),
-    Hook { hook: OutgoingHook, tries: u32 },
+    Hook {
+        hook: OutgoingHook,
+        tries: u32,
+    },
     Forge,
-    Reply { phone: String, body: String },
-    Consent { phone: String, grant: bool },
+    Reply {
+        phone: String,
+        body: String,
+    },
+    Consent {
+        phone: String,
+        grant: bool,
+    },
     Tick(Stage),
     /// A stage that was overtaken goes on; the generation it belongs to.
     Resume(Stage, u64),
-    Call { call: Box<Call>, generation: u64 },
-    Heard { result: Box<CallResult>, generation: u64 },
-    Write { call: Box<WriteCall>, generation: u64 },
-    Written { result: Box<WriteResult>, generation: u64 },
+    Call {
+        call: Box<Call>,
+        generation: u64,
+    },
+    Heard {
+        result: Box<CallResult>,
+        generation: u64,
+    },
+    Write {
+        call: Box<WriteCall>,
+        generation: u64,
+    },
+    Written {
+        result: Box<WriteResult>,
+        generation: u64,
+    },
     PlanCrash,
     Kill,
     Restart,

@@ -29,9 +29,7 @@ impl Folder {
         for (path, text) in fixtures::SHIPPED {
             let target = dir.path().join(path);
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-            let text = text
-                .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
-                .replace("http://127.0.0.1:8081", sandbox);
+            let text = text.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}")).replace("http://127.0.0.1:8081", sandbox);
             std::fs::write(target, text).unwrap();
         }
         Folder { dir, port }

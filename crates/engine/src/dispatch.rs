@@ -161,6 +161,6 @@ impl Engine {
 /// The earlier message of the same run and address that has not left, if there is one.
 fn blocker(message: &Message, waiting: &[Message]) -> Option<(MessageId, Time)> {
     let run = message.intent.origin.run()?;
-    let earlier = |m: &&Message| m.intent.origin.run() == Some(run) && m.intent.address == message.intent.address && m.id < message.id;
-    waiting.iter().filter(earlier).min_by_key(|m| m.id).map(|m| (m.id, m.intent.deadline))
+    let earlier = |m: &&Message| m.intent.origin.run() == Some(run) && m.intent.address == message.intent.address && m.intent.origin.visit() < message.intent.origin.visit();
+    waiting.iter().filter(earlier).min_by_key(|m| m.intent.origin.visit()).map(|m| (m.id, m.intent.deadline))
 }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::StoreError;
@@ -40,8 +40,8 @@ pub fn loops(engine: &Arc<Engine>, transport: &Arc<dyn Transport>, stop: &watch:
         stage(Stage::Ingest),
         stage(Stage::Journeys),
         stage(Stage::Sweep),
-        Box::pin(run_dispatch(engine.clone(), transport.clone(), stop.clone())),
-        Box::pin(run_writebacks(engine.clone(), transport.clone(), stop.clone())),
+        Box::pin(run_calls::<Texts>(engine.clone(), transport.clone(), stop.clone())),
+        Box::pin(run_calls::<Writes>(engine.clone(), transport.clone(), stop.clone())),
     ]
 }
 
@@ -103,92 +103,100 @@ pub async fn make_call(engine: &Engine, transport: &dyn Transport, call: Call) -
     CallResult::of(&call, heard)
 }
 
-async fn run_dispatch(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut stop: watch::Receiver<bool>) {
-    let mut flying = FuturesUnordered::new();
-    let mut heard: Vec<CallResult> = Vec::new();
-    loop {
-        let stopping = *stop.borrow();
-        let mut wait = FLOOR;
-        let mut idle = true;
-        // Never claim what cannot be called at once.
-        let slots = CALLS.saturating_sub(flying.len() + heard.len());
-        if !stopping && slots > 0 {
-            match engine.claim_tick(engine.clock.now(), slots).await {
-                Ok((calls, tick)) => {
-                    idle = calls.is_empty() && tick.done == 0;
-                    wait = until(&engine, tick.next);
-                    flying.extend(calls.into_iter().map(|call| make_call(&engine, transport.as_ref(), call)));
-                }
-                Err(error) => wait = trouble(Stage::Dispatch, &error),
-            }
-        }
-        if stopping && flying.is_empty() && heard.is_empty() {
-            return;
-        }
-        // Something was found and more may be there: look again at once.
-        if !idle && slots > 0 && !stopping {
-            wait = Span::ZERO;
-        }
-        tokio::select! {
-            biased;
-            Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
-            () = engine.wakes.of(Stage::Dispatch).notified(), if !stopping => {}
-            () = pause(wait) => {}
-            _ = stop.changed(), if !stopping => {}
-            else => {}
-        }
-        // Whatever else is there settles in the same commit.
-        while let Some(Some(result)) = futures_util::FutureExt::now_or_never(flying.next()) {
-            heard.push(result);
-        }
-        if !heard.is_empty() {
-            heard = engine.settle_tick(engine.clock.now(), std::mem::take(&mut heard)).await.1;
-        }
+/// A stage that calls out: what it claims, how a call is made, where its results go.
+trait CallsOut {
+    /// Whose wake-ups it hears.
+    const STAGE: Stage;
+    /// How many calls may be in the air.
+    const SLOTS: usize;
+    /// A claimed call.
+    type Call;
+    /// What came of one.
+    type Heard;
+
+    async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<Self::Call>, Tick), StoreError>;
+    async fn call(engine: &Engine, transport: &dyn Transport, call: Self::Call) -> Self::Heard;
+    /// Gives back what could not be committed.
+    async fn settle(engine: &Engine, heard: Vec<Self::Heard>) -> Vec<Self::Heard>;
+}
+
+struct Texts;
+
+impl CallsOut for Texts {
+    const STAGE: Stage = Stage::Dispatch;
+    const SLOTS: usize = CALLS;
+    type Call = Call;
+    type Heard = CallResult;
+
+    async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<Call>, Tick), StoreError> {
+        engine.claim_tick(engine.clock.now(), slots).await
+    }
+
+    async fn call(engine: &Engine, transport: &dyn Transport, call: Call) -> CallResult {
+        make_call(engine, transport, call).await
+    }
+
+    async fn settle(engine: &Engine, heard: Vec<CallResult>) -> Vec<CallResult> {
+        engine.settle_tick(engine.clock.now(), heard).await.1
     }
 }
 
-async fn write(transport: &dyn Transport, call: WriteCall) -> WriteResult {
-    let reply = transport.call(call.request).await;
-    WriteResult { row: call.row, word: call.word, reply }
+struct Writes;
+
+impl CallsOut for Writes {
+    const STAGE: Stage = Stage::Writebacks;
+    const SLOTS: usize = WRITES;
+    type Call = WriteCall;
+    type Heard = WriteResult;
+
+    async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<WriteCall>, Tick), StoreError> {
+        engine.writeback_claim_tick(engine.clock.now(), slots).await
+    }
+
+    async fn call(_: &Engine, transport: &dyn Transport, call: WriteCall) -> WriteResult {
+        let reply = transport.call(call.request).await;
+        WriteResult { row: call.row, word: call.word, reply }
+    }
+
+    async fn settle(engine: &Engine, heard: Vec<WriteResult>) -> Vec<WriteResult> {
+        engine.writeback_settle_tick(engine.clock.now(), heard).await.1
+    }
 }
 
-async fn run_writebacks(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut stop: watch::Receiver<bool>) {
+async fn run_calls<C: CallsOut>(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut stop: watch::Receiver<bool>) {
     let mut flying = FuturesUnordered::new();
-    let mut heard: Vec<WriteResult> = Vec::new();
+    let mut heard: Vec<C::Heard> = Vec::new();
     loop {
         let stopping = *stop.borrow();
         let mut wait = FLOOR;
-        let mut idle = true;
-        let slots = WRITES.saturating_sub(flying.len() + heard.len());
+        // Never claim what cannot be called at once.
+        let slots = C::SLOTS.saturating_sub(flying.len() + heard.len());
         if !stopping && slots > 0 {
-            match engine.writeback_claim_tick(engine.clock.now(), slots).await {
+            match C::claim(&engine, slots).await {
                 Ok((calls, tick)) => {
-                    idle = calls.is_empty() && tick.done == 0;
-                    flying.extend(calls.into_iter().map(|call| write(transport.as_ref(), call)));
+                    // Something was found and more may be there: look again at once.
+                    wait = if calls.is_empty() && tick.done == 0 { until(&engine, tick.next) } else { Span::ZERO };
+                    flying.extend(calls.into_iter().map(|call| C::call(&engine, transport.as_ref(), call)));
                 }
-                Err(error) => wait = trouble(Stage::Writebacks, &error),
+                Err(error) => wait = trouble(C::STAGE, &error),
             }
         }
         if stopping && flying.is_empty() && heard.is_empty() {
             return;
         }
-        // Something was found and more may be there: look again at once.
-        if !idle && slots > 0 && !stopping {
-            wait = Span::ZERO;
-        }
         tokio::select! {
             biased;
             Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
-            () = engine.wakes.of(Stage::Writebacks).notified(), if !stopping => {}
+            () = engine.wakes.of(C::STAGE).notified(), if !stopping => {}
             () = pause(wait) => {}
             _ = stop.changed(), if !stopping => {}
-            else => {}
         }
-        while let Some(Some(result)) = futures_util::FutureExt::now_or_never(flying.next()) {
+        // Whatever else is there settles in the same commit.
+        while let Some(Some(result)) = flying.next().now_or_never() {
             heard.push(result);
         }
         if !heard.is_empty() {
-            heard = engine.writeback_settle_tick(engine.clock.now(), std::mem::take(&mut heard)).await.1;
+            heard = C::settle(&engine, std::mem::take(&mut heard)).await;
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct Seen {
     stall: bool,
     stalled: bool,
     stopped: BTreeSet<AddressId>,
-    waiting: BTreeMap<(RunId, AddressId), BTreeMap<MessageId, Time>>,
+    waiting: BTreeMap<(RunId, AddressId), BTreeMap<MessageId, (u32, Time)>>,
 }
 
 /// Shared between the world and the store it watches.
@@ -150,10 +150,11 @@ impl Seen {
         for (event, _) in &change.events {
             if let Event::Claimed { n, .. } = event {
                 let after_stop = self.stopped.contains(&message.intent.address) && !message.intent.origin.exempt();
-                let earlier = |m: &&MessageId| **m < message.id;
-                let open = lane.and_then(|l| self.waiting.get(&l));
+                let visit = message.intent.origin.visit();
                 // A predecessor blocks until its deadline only.
-                let ahead_of = open.and_then(|w| w.iter().filter(|(_, deadline)| now < **deadline).map(|(m, _)| m).find(earlier)).copied();
+                let ahead = |(_, (place, deadline)): &(&MessageId, &(u32, Time))| *place < visit && now < *deadline;
+                let open = lane.and_then(|l| self.waiting.get(&l));
+                let ahead_of = open.and_then(|w| w.iter().find(ahead)).map(|(m, _)| *m);
                 let attempt = AttemptId { message: message.id, n: *n };
                 self.claims.push(Claim { attempt, message: message.clone(), at: now, after_stop, ahead_of });
             }
@@ -161,7 +162,7 @@ impl Seen {
         if let Some(lane) = lane {
             let open = self.waiting.entry(lane).or_default();
             if message.state.delivery().blocks() {
-                open.insert(message.id, message.intent.deadline);
+                open.insert(message.id, (message.intent.origin.visit(), message.intent.deadline));
             } else {
                 open.remove(&message.id);
             }

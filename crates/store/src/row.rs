@@ -180,6 +180,14 @@ impl Origin {
         }
     }
 
+    /// Its place among the texts of its run: ids of steps that are due at once do not tell.
+    pub fn visit(&self) -> u32 {
+        match self {
+            Origin::Journey { visit, .. } => *visit,
+            Origin::Api { .. } | Origin::Confirmation { .. } | Origin::Help { .. } => 0,
+        }
+    }
+
     /// Whether consent and hours do not apply.
     pub fn exempt(&self) -> bool {
         matches!(self, Origin::Confirmation { .. } | Origin::Help { .. })

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::time::Time;
-use trunkline_engine::definitions::{Account, Definitions, Draft, Sender, SourceDefinition, publish};
+use trunkline_engine::definitions::{Account, Definitions, Draft, Sender, SourceDefinition, VerifyMode, publish};
 use trunkline_store::{Store, StoreError};
 
 pub(crate) use diagnose::{Diagnosis, Problem, Severity};
@@ -71,7 +71,13 @@ impl Config {
         for (name, file) in &self.files.sources {
             let source = &file.value;
             let webhooks = registry::source(&source.kind, self.secrets.list(&format!("source {name} secrets")), source.max_age);
-            let definition = SourceDefinition { system: source.system.clone(), webhooks, verify: source.verify, reads: source.reads.clone(), mappings: source.map.clone() };
+            let definition = SourceDefinition {
+                system: source.system.clone(),
+                webhooks,
+                verify: source.verify.unwrap_or(VerifyMode::Enforce),
+                reads: source.reads.clone(),
+                mappings: source.map.clone(),
+            };
             sources.insert(name.clone(), definition);
         }
         let connectors = self.files.connectors.iter().map(|(name, file)| {

@@ -102,6 +102,14 @@ fn source(name: &str, file: &File<SourceFile>, files: &Files, engine: &Engine, f
     if webhooks && source.secrets.is_empty() {
         found.error(path, at!["secrets"], "is empty, so no webhook could be verified", "give the shop's secret, such as { env = \"SHOPIFY_SECRET\" }");
     }
+    if webhooks && source.verify.is_none() {
+        found.error(
+            path,
+            at!["kind"],
+            "verify is missing, and there is no default",
+            "write verify = \"enforce\"; \"observe\" takes unsigned webhooks and logs what it would refuse",
+        );
+    }
     if source.kind == "events" && source.reads.is_none() {
         found.error(path, at!["reads"], "is missing, so no event of the API would be read by these rules", "give the CloudEvents 'source' that it reads");
     }

@@ -95,7 +95,9 @@ pub(crate) struct SourceFile {
     pub(crate) system: String,
     #[serde(default)]
     pub(crate) secrets: Vec<SecretRef>,
-    pub(crate) verify: VerifyMode,
+    /// Needed where webhooks come in: there is no default.
+    #[serde(default)]
+    pub(crate) verify: Option<VerifyMode>,
     #[serde(default = "two_days")]
     pub(crate) max_age: Span,
     #[serde(default)]

@@ -77,7 +77,7 @@ impl Place {
 /// Logs to standard error: sentences by default, JSON if asked; never a number, a text or a secret.
 fn log(default: &str, as_json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRUNKLINE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(output::watched()).with_target(false);
     let set = if as_json { builder.json().try_init() } else { builder.try_init() };
     if set.is_err() {
         output::complain("a logger is set already");

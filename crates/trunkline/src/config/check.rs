@@ -194,18 +194,18 @@ fn templates(files: &Files, engine: &Engine, found: &mut Diagnoses) {
             && !absent.is_empty()
         {
             let problem = format!("template '{name}' has no text for {}, which other templates have", absent.join(", "));
-            found.at_line(Severity::Warning, &folder.join(format!("{first}.txt")), 1, &problem, "recipients of these locales get the fallback");
+            found.at_line(Severity::Warning, &folder.join(format!("{first}.txt")), 1, "", &problem, "recipients of these locales get the fallback");
         }
         for (locale, text) in &template.0 {
             let path = folder.join(format!("{locale}.txt"));
             if let Err(error) = engine.names(text) {
                 let line = if let ExprError::Syntax { line, .. } = &error { *line } else { 1 };
-                found.at_line(Severity::Error, &path, line, &format!("the text {error}"), "mend its syntax");
+                found.at_line(Severity::Error, &path, line, "", &format!("the text {error}"), "mend its syntax");
                 continue;
             }
             if let Some((line, c)) = text.lines().enumerate().find_map(|(i, l)| segment::first_beyond_gsm7(&literal(l)).map(|c| (i + 1, c))) {
                 let problem = format!("'{c}' (U+{:04X}) is not in the GSM-7 alphabet, so every text takes 70 characters a segment instead of 160", u32::from(c));
-                found.at_line(Severity::Warning, &path, line, &problem, "write it with plain letters and punctuation, or accept the price");
+                found.at_line(Severity::Warning, &path, line, &c.to_string(), &problem, "write it with plain letters and punctuation, or accept the price");
             }
         }
     }

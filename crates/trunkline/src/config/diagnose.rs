@@ -124,12 +124,13 @@ impl Diagnoses {
         self.found.push((severity, path.to_owned(), span, problem.to_owned(), hint.to_owned()));
     }
 
-    /// A problem at a line of a text file.
-    pub(crate) fn at_line(&mut self, severity: Severity, path: &Path, line: usize, problem: &str, hint: &str) {
+    /// A problem at a line of a text file, at the first place of `what` in it, or all of the line.
+    pub(crate) fn at_line(&mut self, severity: Severity, path: &Path, line: usize, what: &str, problem: &str, hint: &str) {
         let text = self.sources.get(path).map_or("", String::as_str);
         let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-        let len = text.lines().nth(line.saturating_sub(1)).map_or(0, str::len);
-        self.found.push((severity, path.to_owned(), start..start + len, problem.to_owned(), hint.to_owned()));
+        let found = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let (from, len) = found.find(what).filter(|_| !what.is_empty()).map_or((0, found.len()), |at| (at, what.len()));
+        self.found.push((severity, path.to_owned(), start + from..start + from + len, problem.to_owned(), hint.to_owned()));
     }
 
     /// Everything found, errors first, with pictures.

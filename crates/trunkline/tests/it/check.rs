@@ -61,7 +61,7 @@ fn a_picture_has_line_and_caret() {
     let output = folder.run(&["check"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("'event.data.oder' is undefined"), "{text}");
-    assert!(text.contains("default.txt:2:1") && text.contains("^^^"), "{text}");
+    assert!(text.contains("default.txt:2:15") && text.contains(&"^".repeat("event.data.oder".len())), "{text}");
     assert!(text.contains("event.data.order"), "the hint names what is set: {text}");
     let served = folder.run(&["serve"]);
     assert_eq!(served.status.code(), Some(1), "nothing starts with a broken configuration");

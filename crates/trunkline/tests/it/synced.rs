@@ -33,7 +33,12 @@ async fn the_log_is_synced_before_the_answer_is_written() {
     let request = Request { method: "POST".parse().unwrap(), url: format!("{}/v1/events", folder.url()), headers, body: event.into(), timeout: Span::secs(20) };
     let reply = HttpTransport::new().unwrap().call(request).await.unwrap();
     assert_eq!(reply.status, 202);
-    server.kill();
+    // The traced server, not the tracer: that one would leave it running.
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", server.0.id())).unwrap();
+    let killed = Command::new("kill").arg("-KILL").args(children.split_whitespace()).status().unwrap();
+    assert!(killed.success());
+    let mut tracer = server;
+    tracer.0.wait().unwrap();
     let lines: Vec<String> = std::fs::read_to_string(&trace).unwrap().lines().map(str::to_owned).collect();
     let asked = lines.iter().position(|l| l.contains("POST /v1/events")).expect("the request is in the trace");
     let answered = lines.iter().position(|l| l.contains("HTTP/1.1 202")).expect("the answer is in the trace");

@@ -104,7 +104,7 @@ fn texts(file: &File<Journey>, files: &Files, engine: &Engine, known: Option<&Kn
                 let path = Path::new("templates").join(name).join(format!("{locale}.txt"));
                 let line = text.lines().position(|l| l.contains(unknown.as_str())).map_or(1, |n| n + 1);
                 let problem = format!("'{unknown}' is undefined where journey '{}' uses this text", file.path.file_stem().unwrap_or_default().to_string_lossy());
-                found.at_line(Severity::Error, &path, line, &problem, &hint(known));
+                found.at_line(Severity::Error, &path, line, unknown, &problem, &hint(known));
             }
         }
     }

@@ -4,7 +4,7 @@
 
 # A day of a small shop in a minute, with an emulated carrier; nothing leaves this machine.
 demo:
-	cargo run --release --quiet --bin trunkline -- demo
+	cargo run --release --bin trunkline -- demo
 
 # Everything that must hold before a change goes in, on one build of the dev profile.
 test:

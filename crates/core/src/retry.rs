@@ -82,8 +82,12 @@ pub fn after(outcome: &Outcome, tried: Tried, now: Time, jitter: u64) -> Next {
         Outcome::Accepted { .. } => Next::Taken,
         Outcome::Ambiguous { .. } => Next::Unknown,
         Outcome::Throttled { retry_after, .. } => again(*retry_after),
-        // An account that is refused is ours to mend: the text waits for it as long as it is worth sending.
-        Outcome::Permanent { class: Refusal::Account, .. } => again(Some(Span::mins(1))),
+        // An account that is refused is ours to mend: the text waits for it as long as it is worth sending, however
+        // often that was tried.
+        Outcome::Permanent { class: Refusal::Account, .. } => {
+            let at = now + Span::mins(1) + TEXTS.wait(tried.attempts, None, jitter);
+            if at >= tried.deadline { Next::Expire } else { Next::Retry { at } }
+        }
         Outcome::Permanent { class: Refusal::Number | Refusal::Policy | Refusal::Content, .. } => Next::Fail,
         Outcome::Transient { .. } => again(None),
         Outcome::NotWritten { .. } => again(Some(Span::ZERO)),
@@ -105,6 +109,7 @@ mod tests {
         assert_eq!(after(&Outcome::Ambiguous { cause: "timeout".into() }, TRIED, Time(0), 9), Next::Unknown);
         assert_eq!(after(&permanent(Refusal::Number), TRIED, Time(0), 9), Next::Fail);
         assert_eq!(after(&permanent(Refusal::Account), TRIED, Time(0), 0), Next::Retry { at: Time(60_000_000) });
+        assert_eq!(after(&permanent(Refusal::Account), Tried { attempts: 3, ..TRIED }, Time(0), 0), Next::Retry { at: Time(60_000_000) });
         assert_eq!(after(&transient, Tried { attempts: 3, ..TRIED }, Time(0), 9), Next::Fail);
         assert_eq!(after(&transient, TRIED, Time(3_599_999_999), 3_999_999), Next::Expire);
         let throttled = Outcome::Throttled { retry_after: Some(Span::secs(30)), vendor_code: "20429".into() };

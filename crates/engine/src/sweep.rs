@@ -5,7 +5,7 @@
 //! is gone may have been taken by the vendor.
 
 use trunkline_core::id::{EventId, HookId};
-use trunkline_core::message::{Delivery, Event};
+use trunkline_core::message::Event;
 use trunkline_core::owe::Owe;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::HookState;
@@ -42,11 +42,10 @@ impl Engine {
         if relayed > 0 {
             self.wake(&[Stage::Writebacks]);
         }
-        let unclear = self.store.recent_messages(Some(Delivery::Unknown), limit).await?;
-        let stale = unclear.iter().filter(|m| m.state.attempts.last().is_some_and(|a| now.since(a.claimed_at) > LOOK_AFTER));
-        let known = self.store.cases(10_000).await?;
-        let fresh: Vec<Unit> = stale
-            .filter(|m| !known.iter().any(|c| c.code == UNCLEAR && c.message == Some(m.id)))
+        let unclear = self.store.unclear_without_case(UNCLEAR, limit).await?;
+        let fresh: Vec<Unit> = unclear
+            .iter()
+            .filter(|m| m.state.attempts.last().is_some_and(|a| now.since(a.claimed_at) > LOOK_AFTER))
             .map(|m| {
                 let detail = "nobody knows whether this text was taken; look it up at the vendor before sending again".to_owned();
                 Unit::one(Command::Owe(Owe::Case { code: UNCLEAR.to_owned(), address: m.intent.address, message: Some(m.id), detail, due: now + Span::hours(4) }))

@@ -117,6 +117,8 @@ pub trait Store: Send + Sync {
     /// Open cases, the most urgent first.
     async fn cases(&self, limit: usize) -> Result<Vec<Case>, StoreError>;
 
+    /// Messages of unknown fate that have no open case with this code, oldest first.
+    async fn unclear_without_case(&self, code: &str, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Messages after an id in id order: how `verify` walks.
     async fn messages_after(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Addresses after an id in id order: how `verify` walks.

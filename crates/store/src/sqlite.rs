@@ -334,6 +334,7 @@ reads! {
     counters(since_day: &str = since_day.to_owned()) -> Vec<Counter> = read_lists::counters;
     alerts() -> Vec<Alert> = read_lists::alerts;
     cases(limit: usize = limit) -> Vec<Case> = read_lists::cases;
+    unclear_without_case(code: &str = code.to_owned(), limit: usize = limit) -> Vec<Message> = read_lists::unclear_without_case;
     messages_after(after: Option<MessageId> = after, limit: usize = limit) -> Vec<Message> = read_lists::messages_after;
     addresses_after(after: Option<AddressId> = after, limit: usize = limit) -> Vec<Address> = read_lists::addresses_after;
     runs_after(after: Option<RunId> = after, limit: usize = limit) -> Vec<Run> = read_lists::runs_after;

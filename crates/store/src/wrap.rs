@@ -118,6 +118,7 @@ through! {
     counters(since_day: &str) -> Vec<Counter>;
     alerts() -> Vec<Alert>;
     cases(limit: usize) -> Vec<Case>;
+    unclear_without_case(code: &str, limit: usize) -> Vec<Message>;
     messages_after(after: Option<MessageId>, limit: usize) -> Vec<Message>;
     addresses_after(after: Option<AddressId>, limit: usize) -> Vec<Address>;
     runs_after(after: Option<RunId>, limit: usize) -> Vec<Run>;

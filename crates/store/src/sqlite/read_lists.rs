@@ -111,6 +111,13 @@ pub(super) fn cases(c: &Connection, limit: usize) -> Result<Vec<Case>, StoreErro
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn unclear_without_case(c: &Connection, code: String, limit: usize) -> Result<Vec<Message>, StoreError> {
+    let sql = "SELECT * FROM message WHERE delivery = 'unknown' AND NOT EXISTS \
+               (SELECT 1 FROM case_ WHERE case_.message = message.id AND case_.code = ?1 AND case_.closed_at IS NULL) ORDER BY id LIMIT ?2";
+    all(c, sql, params![code, rows(limit)], codec::message)
+}
+
 pub(super) fn messages_after(c: &Connection, after: Option<MessageId>, limit: usize) -> Result<Vec<Message>, StoreError> {
     let after = after.map(message_key).map(|k| k.to_vec()).unwrap_or_default();
     all(c, "SELECT * FROM message WHERE id > ?1 ORDER BY id LIMIT ?2", params![after, rows(limit)], codec::message)

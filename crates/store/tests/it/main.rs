@@ -94,6 +94,7 @@ macro_rules! suite {
                     one_alert_is_open_for_each_code_and_thing,
                     one_case_is_open_for_each_code_and_message,
                     a_case_is_closed_by_its_code_and_message,
+                    an_unclear_text_is_listed_until_it_has_its_case,
                     the_relay_drains_the_outbox,
                     the_backlog_says_what_waits;
                 units:

@@ -10,7 +10,7 @@ use trunkline_core::time::Time;
 use trunkline_store::row::{Alert, Case, Fate, HookLane, HookState, Run, Writeback, WritebackState};
 use trunkline_store::{Command, Unit};
 
-use super::support::{Backend, Did, alert, at, canceled, event, hook, queued, run, settle, writeback};
+use super::support::{Backend, Did, alert, at, canceled, claim, event, hook, ids, queued, run, settle, unclear, writeback};
 
 async fn owe(b: &Backend, now: i64, owe: Owe) {
     assert_eq!(b.one(at(now), Command::Owe(owe)).await, Did::Done);
@@ -78,6 +78,28 @@ pub(crate) async fn a_case_is_closed_by_its_code_and_message(b: &Backend) {
     owe(b, 6, case("unclear", 1, 50)).await;
     let told: Vec<(i64, bool)> = b.store.cases(10).await.unwrap().iter().map(|c| (c.due.0, left.contains(c))).collect();
     assert_eq!(told, vec![(at(50).0, false), (at(102).0, true), (at(103).0, true)]);
+}
+
+/// Texts of unknown fate are listed, oldest first, until they have an open case of this code, and again once it is closed.
+pub(crate) async fn an_unclear_text_is_listed_until_it_has_its_case(b: &Backend) {
+    let mut unknown = Vec::new();
+    for (n, made) in [(1, 20), (2, 10), (3, 30)] {
+        b.home(n).await;
+        let message = b.put(queued(n, at(made))).await;
+        unknown.push(b.lead(&message, at(made + 1), vec![claim(1, 1), unclear(1)]).await);
+    }
+    b.home(4).await;
+    b.put(queued(4, at(5))).await;
+    let listed = |code: &'static str, limit: usize| async move { ids(&b.store.unclear_without_case(code, limit).await.unwrap()) };
+    let [first, second, third] = [unknown[0].id, unknown[1].id, unknown[2].id];
+    assert_eq!(listed("unclear", 10).await, [second, first, third]);
+    assert_eq!(listed("unclear", 1).await, [second]);
+    let open = Owe::Case { code: "unclear".to_owned(), address: AddressId([1; 16]), message: Some(second), detail: "look".to_owned(), due: at(99) };
+    owe(b, 40, open).await;
+    assert_eq!(listed("unclear", 10).await, [first, third]);
+    assert_eq!(listed("other", 10).await.len(), 3, "a case of another code does not count");
+    owe(b, 41, Owe::CloseCase { code: "unclear".to_owned(), message: second }).await;
+    assert_eq!(listed("unclear", 10).await.len(), 3);
 }
 
 /// With an outbox nothing has arrived before the relay, and each relay moves at most what it may.

@@ -90,8 +90,8 @@ pub struct Definition {
     /// How long one call may take, in real time.
     #[serde(default = "ten_seconds")]
     pub timeout: Span,
-    /// How often one record is tried before it becomes a dead letter.
-    #[serde(default = "twelve")]
+    /// How often one record is tried before it becomes a dead letter: by default some hours, longer than most outages.
+    #[serde(default = "fifty")]
     pub max_attempts: u32,
 }
 
@@ -99,8 +99,8 @@ fn ten_seconds() -> Span {
     Span::secs(10)
 }
 
-fn twelve() -> u32 {
-    12
+fn fifty() -> u32 {
+    50
 }
 
 /// A connector and its secrets.

@@ -228,6 +228,22 @@ impl RunId {
     }
 }
 
+impl RunId {
+    /// The run that one event starts, where a journey may be entered more than once.
+    pub fn entered(journey: &str, profile: ProfileId, correlation: &str, event: EventId) -> RunId {
+        let mut id = hash16(&[b"entered", journey.as_bytes(), &profile.0, correlation.as_bytes(), &event.0]);
+        if let Some(first) = id.first_mut() {
+            *first = profile.part();
+        }
+        RunId(id)
+    }
+
+    /// What all runs of this journey for this profile and key have in common.
+    pub fn entry(journey: &str, profile: ProfileId, correlation: &str) -> [u8; 16] {
+        hash16(&[b"entry", journey.as_bytes(), &profile.0, correlation.as_bytes()])
+    }
+}
+
 impl InboundId {
     /// The inbound text that a vendor's account named `vendor_id`, sent by `address`.
     pub fn of(account: &str, vendor_id: &str, address: AddressId) -> InboundId {

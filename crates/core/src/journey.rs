@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::expr::{Engine, ExprError};
 use crate::purpose::Purpose;
+use crate::quiet::{self, LocalTime};
 use crate::time::{Span, Time};
 
 /// A journey, as in `journeys/*.toml`.
@@ -23,8 +24,17 @@ pub struct Journey {
     pub ttl: Option<Span>,
     /// Expression: one run for each (journey, profile, value).
     pub correlation: String,
+    /// Whether somebody who went through it for one thing may go through it again for the same.
+    #[serde(default, skip_serializing_if = "Reentry::is_default")]
+    pub reentry: Reentry,
+    /// How long after an earlier start it may be entered again, where it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Span>,
     /// What starts it.
     pub trigger: Trigger,
+    /// What ends it early, and takes back its texts that have not left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancel: Vec<Cancel>,
     /// Its steps, the first one first.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
@@ -38,6 +48,41 @@ pub struct Trigger {
     #[serde(rename = "type")]
     pub kind: String,
     /// Condition on the event; absent means always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// Whether a journey may be entered again for the same (profile, correlation).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reentry {
+    /// Never: one run for ever.
+    #[default]
+    Once,
+    /// When the earlier run is over.
+    AfterEnd,
+    /// With every event that triggers it.
+    Always,
+}
+
+impl Reentry {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands the field over by reference")]
+    fn is_default(&self) -> bool {
+        *self == Reentry::Once
+    }
+}
+
+/// An event that ends a run early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    /// The type of the source event.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Expression on that event: the run whose correlation has this value ends. Absent means the journey's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
+    /// Condition on that event; absent means always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
 }
@@ -56,13 +101,23 @@ pub enum Step {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
     },
-    /// Goes on after a while.
+    /// Goes on later: after a while, at an instant that the event names, at a time of day where the recipient is; or
+    /// the first such time of day after the others.
     Wait {
         /// Its name.
         id: String,
         /// How long.
-        #[serde(rename = "for")]
-        span: Span,
+        #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+        span: Option<Span>,
+        /// Expression: an instant to count from, instead of from now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+        /// How long before that instant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Span>,
+        /// The time of day, in every zone the recipient may be in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<LocalTime>,
         /// The step to go on with; absent means the one below.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
@@ -136,6 +191,11 @@ pub enum Position {
         /// Why.
         why: String,
     },
+    /// Over, because an event ended it early.
+    Canceled {
+        /// Which event.
+        why: String,
+    },
     /// Over, because a step could not be done.
     Failed {
         /// Why.
@@ -152,6 +212,20 @@ pub struct Move {
     pub position: Position,
     /// What was passed on the way, for the run's history.
     pub trail: Vec<String>,
+    /// The steps that were passed.
+    pub passed: Vec<String>,
+}
+
+/// Whether an event that wants to start a run may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// It may.
+    Free,
+    /// It may not.
+    Barred {
+        /// Why.
+        why: String,
+    },
 }
 
 /// The most steps one move may pass: a circle of branches is a fault of the definition.
@@ -168,9 +242,21 @@ impl Journey {
         }
     }
 
+    /// Whether a run may start, given the newest run for the same (profile, correlation).
+    pub fn enter(&self, earlier: Option<(&Position, Time)>, now: Time) -> Entry {
+        let Some((position, started_at)) = earlier else { return Entry::Free };
+        if matches!(position, Position::At { .. }) {
+            return Entry::Barred { why: "an earlier run of it is under way".to_owned() };
+        }
+        match self.cooldown {
+            Some(cooldown) if now < started_at + cooldown => Entry::Barred { why: format!("its cooldown of {cooldown} lasts until {}", started_at + cooldown) },
+            _ => Entry::Free,
+        }
+    }
+
     /// Moves a run that is due: up to and including one text, then through whatever needs no waiting.
-    pub fn advance(&self, engine: &Engine, step: &str, visit: u32, due: Time, facts: &Value) -> Move {
-        let mut at = Move { send: None, position: Position::At { step: step.to_owned(), visit, due }, trail: Vec::new() };
+    pub fn advance(&self, engine: &Engine, step: &str, visit: u32, due: Time, zones: &[String], facts: &Value) -> Move {
+        let mut at = Move { send: None, position: Position::At { step: step.to_owned(), visit, due }, trail: Vec::new(), passed: Vec::new() };
         for _ in 0..MOST_STEPS {
             let Position::At { step: name, visit, due } = at.position.clone() else { return at };
             let Some(index) = self.steps.iter().position(|s| s.id() == name) else {
@@ -187,17 +273,25 @@ impl Journey {
                     if at.send.is_some() {
                         return at;
                     }
+                    at.passed.push(id.clone());
                     at.send = Some((id.clone(), visit, template.clone()));
                     at.trail.push(format!("{id}: send {template}"));
                     at.position = self.after(index, next.as_deref(), visit, due);
                 }
-                Step::Wait { id, span, next } => {
-                    at.trail.push(format!("{id}: wait {span}"));
-                    at.position = self.after(index, next.as_deref(), visit, due + *span);
+                Step::Wait { id, next, .. } => {
+                    at.passed.push(id.clone());
+                    match resume(step, engine, due, zones, facts) {
+                        Ok(then) => {
+                            at.trail.push(format!("{id}: wait until {then}"));
+                            at.position = self.after(index, next.as_deref(), visit, then);
+                        }
+                        Err(why) => at.position = Position::Failed { why: format!("wait '{id}': {why}") },
+                    }
                     return at;
                 }
                 Step::Branch { id, arms } => match choose(engine, arms, facts) {
                     Ok(to) => {
+                        at.passed.push(id.clone());
                         at.trail.push(format!("{id}: branch to {}", to.unwrap_or("the step below")));
                         at.position = self.after(index, to, visit, due);
                     }
@@ -207,6 +301,7 @@ impl Journey {
                     }
                 },
                 Step::End { id } => {
+                    at.passed.push(id.clone());
                     at.trail.push(format!("{id}: end"));
                     at.position = Position::Ended { why: format!("reached '{id}'") };
                     return at;
@@ -224,6 +319,21 @@ impl Journey {
             None => Position::Ended { why: "the last step is done".to_owned() },
         }
     }
+}
+
+/// When a wait is over. An instant that has passed is over at once.
+fn resume(step: &Step, engine: &Engine, due: Time, zones: &[String], facts: &Value) -> Result<Time, String> {
+    let Step::Wait { span, at, before, until, .. } = step else { return Ok(due) };
+    let mut then = match at {
+        None => due,
+        Some(source) => match engine.value(source, facts).map_err(|e| format!("'at' {e}"))? {
+            Value::String(text) => text.parse::<Time>().map_err(|e| format!("'at' gives {e}"))?,
+            other => return Err(format!("'at' gives {}, and an instant is a text in RFC 3339", crate::event::kind_of(&other))),
+        },
+    };
+    then = then - before.unwrap_or(Span::ZERO) + span.unwrap_or(Span::ZERO);
+    then = then.max(due);
+    Ok(until.map_or(then, |local| quiet::next_local(local, zones, then)))
 }
 
 fn choose<'a>(engine: &Engine, arms: &'a [Arm], facts: &Value) -> Result<Option<&'a str>, ExprError> {
@@ -250,19 +360,22 @@ mod tests {
             purpose: Purpose::Transactional,
             ttl: None,
             correlation: "event.id".into(),
+            reentry: Reentry::Once,
+            cooldown: None,
+            cancel: Vec::new(),
             trigger: Trigger { kind: "order.created".into(), when: None },
             steps,
         }
     }
 
     fn go(journey: &Journey, step: &str, facts: &Value) -> (Option<String>, Position) {
-        let moved = journey.advance(&Engine::new(), step, 1, Time(100), facts);
+        let moved = journey.advance(&Engine::new(), step, 1, Time(100), &["America/New_York".to_owned()], facts);
         (moved.send.map(|(step, ..)| step), moved.position)
     }
 
     #[test]
     fn one_text_each_move() {
-        let wait = Step::Wait { id: "pause".into(), span: Span(50), next: None };
+        let wait = Step::Wait { id: "pause".into(), span: Some(Span(50)), at: None, before: None, until: None, next: None };
         let j = journey(vec![send("one"), wait, send("two"), send("three"), Step::End { id: "done".into() }]);
         assert_eq!(go(&j, "one", &json!({})), (Some("one".into()), Position::At { step: "two".into(), visit: 3, due: Time(150) }));
         assert_eq!(go(&j, "two", &json!({})), (Some("two".into()), Position::At { step: "three".into(), visit: 2, due: Time(100) }));
@@ -277,6 +390,42 @@ mod tests {
         assert_eq!(go(&j, "size", &json!({"event": {"total": 5}})).1, Position::Ended { why: "reached 'small'".into() });
         let (_, failed) = go(&j, "size", &json!({"event": {}}));
         assert_eq!(failed, Position::Failed { why: "branch 'size': condition event.total is undefined".into() });
+    }
+
+    #[test]
+    fn waits_until() {
+        let at = |text: &str| text.parse::<Time>().unwrap();
+        let facts = json!({"event": {"starts": "2026-11-25T15:30:00Z", "soon": "1970-01-01T00:00:01Z", "odd": 5}});
+        for (name, toml, expect) in [
+            ("a time of day", json!({"until": "09:00"}), Ok(at("1970-01-01T14:00:00Z"))),
+            ("a day before an instant", json!({"at": "event.starts", "before": "24h"}), Ok(at("2026-11-24T15:30:00Z"))),
+            ("the evening before", json!({"at": "event.starts", "before": "48h", "until": "18:00"}), Ok(at("2026-11-23T23:00:00Z"))),
+            ("an instant that has passed", json!({"at": "event.soon", "before": "24h"}), Ok(Time(100))),
+            ("a while", json!({"for": "2h"}), Ok(Time(100) + Span::hours(2))),
+            ("no instant", json!({"at": "event.odd"}), Err("'at' gives a number")),
+            ("nothing", json!({"at": "event.none"}), Err("undefined")),
+        ] {
+            let mut fields = json!({"do": "wait", "id": "w"});
+            fields.as_object_mut().unwrap().extend(toml.as_object().unwrap().clone());
+            let step: Step = serde_json::from_value(fields).unwrap();
+            let j = journey(vec![step, Step::End { id: "done".into() }]);
+            match (go(&j, "w", &facts).1, expect) {
+                (Position::At { due, .. }, Ok(expect)) => assert_eq!(due, expect, "{name}"),
+                (Position::Failed { why }, Err(expect)) => assert!(why.contains(expect), "{name}: {why}"),
+                (got, expect) => panic!("{name}: {got:?}, expected {expect:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn entering_again() {
+        let j = Journey { reentry: Reentry::AfterEnd, cooldown: Some(Span::hours(24)), ..journey(vec![send("one")]) };
+        let ended = Position::Ended { why: String::new() };
+        let open = Position::At { step: "one".into(), visit: 1, due: Time(0) };
+        assert_eq!(j.enter(None, Time(0)), Entry::Free);
+        assert!(matches!(j.enter(Some((&open, Time(0))), Time(0) + Span::hours(48)), Entry::Barred { why } if why.contains("under way")));
+        assert!(matches!(j.enter(Some((&ended, Time(0))), Time(0) + Span::hours(23)), Entry::Barred { why } if why.contains("cooldown")));
+        assert_eq!(j.enter(Some((&ended, Time(0))), Time(0) + Span::hours(24)), Entry::Free);
     }
 
     #[test]

@@ -41,6 +41,19 @@ pub enum Owe {
         /// What it is rendered from.
         subject: Subject,
     },
+    /// A follower is to be told what happened.
+    Announce {
+        /// The same for the same thing, so that it is told once.
+        id: [u8; 16],
+        /// The follower.
+        follower: String,
+        /// What happened, such as `message.delivered`.
+        kind: String,
+        /// The message.
+        message: MessageId,
+        /// What is sent.
+        body: String,
+    },
     /// Somebody should know.
     Alert {
         /// Whom it is for.

@@ -60,6 +60,53 @@ impl<'de> Deserialize<'de> for Window {
     }
 }
 
+/// A time of day on the recipient's own clock, to the minute.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LocalTime(pub civil::Time);
+
+/// Not a time of day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a time of day: write hours and minutes, such as 09:00")]
+pub struct LocalTimeError(String);
+
+impl std::str::FromStr for LocalTime {
+    type Err = LocalTimeError;
+    fn from_str(text: &str) -> Result<LocalTime, LocalTimeError> {
+        civil::Time::strptime("%H:%M", text.trim()).map(LocalTime).map_err(|_| LocalTimeError(text.chars().take(40).collect()))
+    }
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%H:%M"))
+    }
+}
+
+impl fmt::Debug for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for LocalTime {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LocalTime {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<LocalTime, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The first instant, `at` or later, by which that time of day has come in every candidate zone.
+pub fn next_local(local: LocalTime, zones: &[String], at: Time) -> Time {
+    let utc = ["UTC".to_owned()];
+    let zones = if zones.is_empty() { &utc } else { zones };
+    zones.iter().map(|zone| next_of(local.0, zone, at)).max().unwrap_or(at)
+}
+
 /// Whether a text may leave now, in all zones of its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hours {
@@ -92,13 +139,18 @@ fn open(window: Window, zone: &str, at: Time) -> bool {
 
 /// The next start of the window in `zone`, strictly after `at`.
 fn next_start(window: Window, zone: &str, at: Time) -> Time {
+    next_of(window.start, zone, Time(at.0 + 1))
+}
+
+/// The first instant, `at` or later, at which it is `local` in `zone`.
+fn next_of(local: civil::Time, zone: &str, at: Time) -> Time {
     let tz = named(zone);
     let mut day = at.timestamp().to_zoned(tz.clone()).date();
     for _ in 0..4 {
-        // A start that the day skips is the first instant after the gap; one that it has twice is the earlier.
-        if let Ok(start) = day.to_datetime(window.start).to_zoned(tz.clone()) {
+        // A time that the day skips is the first instant after the gap; one that it has twice is the earlier.
+        if let Ok(start) = day.to_datetime(local).to_zoned(tz.clone()) {
             let start = Time(start.timestamp().as_microsecond());
-            if start > at {
+            if start >= at {
                 return start;
             }
         }
@@ -146,6 +198,19 @@ mod tests {
         let both = vec!["America/New_York".to_owned(), "America/Los_Angeles".to_owned()];
         let Hours::Closed { until, zone } = ask(window, &both, t("2026-11-23T14:00:00Z")) else { panic!("6 a.m. in the west") };
         assert_eq!((until, zone.as_str()), (t("2026-11-23T16:00:00Z"), "America/Los_Angeles"));
+    }
+
+    #[test]
+    fn a_local_time_comes_in_every_zone() {
+        let nine: LocalTime = "09:00".parse().unwrap();
+        let both = vec!["America/New_York".to_owned(), "America/Los_Angeles".to_owned()];
+        assert_eq!(next_local(nine, &both, t("2026-11-23T10:00:00Z")), t("2026-11-23T17:00:00Z"), "nine in the west");
+        assert_eq!(next_local(nine, &both[..1], t("2026-11-23T14:00:00Z")), t("2026-11-23T14:00:00Z"), "now is early enough");
+        assert_eq!(next_local(nine, &both[..1], t("2026-11-23T14:00:01Z")), t("2026-11-24T14:00:00Z"));
+        let half_past_two: LocalTime = "02:30".parse().unwrap();
+        assert_eq!(next_local(half_past_two, &both[..1], t("2026-03-08T06:00:00Z")), t("2026-03-08T07:30:00Z"), "a time that the day skips");
+        assert_eq!(next_local(nine, &[], t("2026-11-23T10:00:00Z")), t("2026-11-24T09:00:00Z"), "an unknown zone is UTC");
+        assert!("9 o'clock".parse::<LocalTime>().is_err() && "25:00".parse::<LocalTime>().is_err());
     }
 
     #[test]

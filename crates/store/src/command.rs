@@ -3,13 +3,14 @@
 //! Its own file because the list is the contract of both backends. A command is repeated safely: a store that
 //! commits in order may be killed between any two of them.
 
-use trunkline_core::id::{AddressId, EventId, HookId};
+use trunkline_core::id::{AddressId, EventId, HookId, MessageId};
 use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, AddressNews, ApiKey, Definition, Event, Fate, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run, Session, SignIns, Writeback,
+    Address, AddressNews, Announcement, ApiKey, Audit, Conflict, Definition, Event, Fate, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run,
+    Session, SignIns, Trail, Writeback,
 };
 
 /// What one decision changes, in the order in which it must be done where there is no common transaction.
@@ -54,8 +55,11 @@ pub enum Command {
     FinishEvent(EventId, Fate),
     /// Puts a dead event back to work.
     ReviveEvent(EventId),
-    /// Writes a profile: the latest wins, by `updated_at`.
+    /// Writes a profile: the latest wins, by `updated_at`. Attributes that are not named stay, null removes one, and
+    /// a locale that is absent stays as it was.
     PutProfile(Box<Profile>),
+    /// Notes a write to a field that another system owns: the latest value by each writer.
+    NoteConflict(Box<Conflict>),
     /// Makes an address if there is none.
     PutAddress(Box<Address>),
     /// Appends to an address's ledger and conversation, and changes its messages: all in one part, all or nothing.
@@ -72,10 +76,14 @@ pub enum Command {
         /// What others are owed.
         owes: Vec<Owe>,
     },
-    /// Makes or moves a run; its `rev` is what the row must have now, 0 for a new one. `Already` if a new one exists.
-    PutRun(Box<Run>, Vec<String>),
+    /// Makes or moves a run; its `rev` is what the row must have now, 0 for a new one. `Already` if a new one exists,
+    /// or if one with the same `entry` is under way.
+    PutRun(Box<Run>, Trail),
     /// Makes or changes a message. `Already` if a new one exists, or if an event's dedupe key is known.
     PutMessage(Box<MessageChange>),
+    /// Adds an event that changes no state to a message's history, whatever its row says meanwhile. `Already` if there
+    /// is no such message.
+    Note(MessageId, message::Event),
     /// Files a raw hook.
     PutHook(Box<Hook>),
     /// Says how far a hook is; counts a try.
@@ -118,6 +126,16 @@ pub enum Command {
         /// The row as it was loaded.
         expect: Box<Writeback>,
     },
+    /// Writes an announcement's progress; state, epoch and tries must be as in `expect`. One that is idle was taken,
+    /// and its row goes.
+    PutAnnouncement {
+        /// The row as it shall be.
+        row: Box<Announcement>,
+        /// The row as it was loaded.
+        expect: Box<Announcement>,
+    },
+    /// Puts a dead announcement back to work.
+    ReviveAnnouncement([u8; 16]),
     /// Owes something that no other command carries.
     Owe(Owe),
     /// Closes an alert.
@@ -141,6 +159,8 @@ pub enum Command {
     PutSession(Session),
     /// Ends a session.
     EndSession([u8; 16]),
+    /// Notes what a person did.
+    Audit(Audit),
     /// Writes the failed sign-ins of a name.
     PutSignIns(String, SignIns),
 }

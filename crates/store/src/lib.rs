@@ -13,7 +13,6 @@ pub mod wrap;
 use async_trait::async_trait;
 use trunkline_core::consent::ConsentEntry;
 use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
-use trunkline_core::message::Delivery;
 use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
@@ -21,8 +20,8 @@ pub use command::{Applied, Command, Unit};
 pub use error::StoreError;
 
 use row::{
-    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run,
-    Session, SignIns, Writeback,
+    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
+    Operator, Pause, Profile, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 
 /// What a unit came to.
@@ -55,6 +54,8 @@ pub trait Store: Send + Sync {
     async fn orphaned_messages(&self, epoch: i64, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Write-backs that are due, and those in flight since a generation before `epoch`.
     async fn due_writebacks(&self, now: Time, epoch: i64, limit: usize) -> Result<Vec<Writeback>, StoreError>;
+    /// The announcements that are due, and those in flight since a generation before `epoch`.
+    async fn due_announcements(&self, now: Time, epoch: i64, limit: usize) -> Result<Vec<Announcement>, StoreError>;
 
     /// Events by id; missing ones are left out, here and below.
     async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>, StoreError>;
@@ -64,6 +65,10 @@ pub trait Store: Send + Sync {
     async fn addresses(&self, ids: &[AddressId]) -> Result<Vec<Address>, StoreError>;
     /// Runs by id.
     async fn runs(&self, ids: &[RunId]) -> Result<Vec<Run>, StoreError>;
+    /// The runs of a profile that are under way.
+    async fn open_runs(&self, profiles: &[ProfileId]) -> Result<Vec<Run>, StoreError>;
+    /// The newest run of each entry, where there is one.
+    async fn entered(&self, entries: &[[u8; 16]]) -> Result<Vec<Run>, StoreError>;
     /// Messages by id.
     async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError>;
     /// Messages of these runs that have not left, oldest first.
@@ -82,6 +87,8 @@ pub trait Store: Send + Sync {
     async fn reservation(&self, key: [u8; 16]) -> Result<Option<Reservation>, StoreError>;
     /// Every published definition.
     async fn definitions(&self) -> Result<Vec<Definition>, StoreError>;
+    /// When the newest of them was published.
+    async fn newest_definition(&self) -> Result<Option<Time>, StoreError>;
 
     /// The history of a message or run, oldest first.
     async fn history(&self, owner: &[u8]) -> Result<Vec<HistoryEntry>, StoreError>;
@@ -93,8 +100,10 @@ pub trait Store: Send + Sync {
     async fn inbound(&self, ids: &[InboundId]) -> Result<Vec<Inbound>, StoreError>;
     /// A raw hook.
     async fn hook(&self, id: HookId) -> Result<Option<Hook>, StoreError>;
-    /// The newest refused hooks.
-    async fn refusals(&self, limit: usize) -> Result<Vec<Refusal>, StoreError>;
+    /// Hooks that match, newest first.
+    async fn hooks(&self, filter: &HookFilter, limit: usize) -> Result<Vec<Hook>, StoreError>;
+    /// Refused hooks, newest first, from before a place in the list.
+    async fn refusals(&self, before: Option<i64>, limit: usize) -> Result<Vec<Refusal>, StoreError>;
     /// The write-backs of a subject.
     async fn writebacks_of(&self, subject: Subject) -> Result<Vec<Writeback>, StoreError>;
     /// One write-back.
@@ -102,12 +111,18 @@ pub trait Store: Send + Sync {
     /// Everything that gave up, newest first.
     async fn dead(&self, limit: usize) -> Result<Vec<Dead>, StoreError>;
 
-    /// Messages to an address, newest first.
-    async fn messages_of(&self, address: AddressId, limit: usize) -> Result<Vec<Message>, StoreError>;
-    /// Messages with a label of this value, newest first.
-    async fn messages_labelled(&self, value: &str, limit: usize) -> Result<Vec<Message>, StoreError>;
-    /// Messages, newest first, optionally of one delivery state.
-    async fn recent_messages(&self, delivery: Option<Delivery>, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Messages that match, newest first.
+    async fn messages_matching(&self, filter: &MessageFilter, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Runs that match, the latest started first.
+    async fn runs_matching(&self, filter: &RunFilter, limit: usize) -> Result<Vec<Run>, StoreError>;
+    /// Events, the latest taken first, from before one of them.
+    async fn events_before(&self, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// The profiles whose address this is now.
+    async fn profiles_at(&self, address: AddressId, limit: usize) -> Result<Vec<Profile>, StoreError>;
+    /// Writes to fields of a profile that their owners did not make, by field and writer.
+    async fn conflicts(&self, profile: ProfileId) -> Result<Vec<Conflict>, StoreError>;
+    /// How many runs are at each step now.
+    async fn steps_now(&self) -> Result<Vec<StepCount>, StoreError>;
     /// How many messages are held, by reason.
     async fn held(&self) -> Result<Vec<Held>, StoreError>;
     /// Counters of a day (`2026-11-23`) and later.
@@ -140,6 +155,8 @@ pub trait Store: Send + Sync {
     async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError>;
     /// A session by the hash of its token.
     async fn session(&self, hash: [u8; 16]) -> Result<Option<Session>, StoreError>;
+    /// What people did, newest first, from before a place in the list.
+    async fn audits(&self, before: Option<i64>, limit: usize) -> Result<Vec<Audit>, StoreError>;
     /// Failed sign-ins of a name.
     async fn sign_ins(&self, name: &str) -> Result<SignIns, StoreError>;
 }

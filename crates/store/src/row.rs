@@ -3,6 +3,9 @@
 //! Its own file because both backends read and write these and nothing else. They carry no behaviour beyond saying
 //! what they are.
 
+mod access;
+mod lists;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,9 @@ use trunkline_core::purpose::Purpose;
 use trunkline_core::segment::Size;
 use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
+
+pub use access::{ApiKey, Audit, Operator, Session, SignIns};
+pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, RunFilter, StepCount};
 
 /// What became of a source event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +74,25 @@ pub struct Profile {
     pub address: AddressId,
     /// When it was last changed.
     pub updated_at: Time,
+}
+
+/// A value that somebody wrote to a field of a profile which another system owns: kept, shown, and not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The profile.
+    pub profile: ProfileId,
+    /// The field, such as `attributes.first_name`.
+    pub field: String,
+    /// Who wrote it.
+    pub system: String,
+    /// Who owns it.
+    pub owner: String,
+    /// The value that was written last.
+    pub value: serde_json::Value,
+    /// When that was.
+    pub at: Time,
+    /// How often.
+    pub times: i64,
 }
 
 /// What an address's value is.
@@ -133,8 +158,28 @@ pub struct Run {
     pub event: EventId,
     /// Where it is.
     pub position: Position,
+    /// When it was started.
+    pub started_at: Time,
+    /// Names (journey, profile, correlation) where the journey may be entered again: one run of a name is open at a
+    /// time. Absent where there is one run for ever, or any number of them.
+    pub entry: Option<[u8; 16]>,
     /// Compared and bumped by each change.
     pub rev: i64,
+}
+
+/// What a run passed on the way to where it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trail {
+    /// Sentences for its history.
+    pub lines: Vec<String>,
+    /// The steps, for the counts of the journey.
+    pub steps: Vec<String>,
+}
+
+impl From<Vec<String>> for Trail {
+    fn from(lines: Vec<String>) -> Trail {
+        Trail { lines, steps: Vec::new() }
+    }
 }
 
 /// Where an intent came from.
@@ -176,6 +221,14 @@ impl Origin {
     pub fn run(&self) -> Option<RunId> {
         match self {
             Origin::Journey { run, .. } => Some(*run),
+            Origin::Api { .. } | Origin::Confirmation { .. } | Origin::Help { .. } => None,
+        }
+    }
+
+    /// The journey it belongs to.
+    pub fn journey(&self) -> Option<&str> {
+        match self {
+            Origin::Journey { journey, .. } => Some(journey),
             Origin::Api { .. } | Origin::Confirmation { .. } | Origin::Help { .. } => None,
         }
     }
@@ -350,6 +403,9 @@ pub struct Hook {
 /// A hook that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
+    /// Its place in the list, given by the store.
+    #[serde(default)]
+    pub number: i64,
     /// The name it was posted to.
     pub name: String,
     /// When.
@@ -362,7 +418,7 @@ pub struct Refusal {
     pub body: String,
 }
 
-/// How far a write-back is.
+/// How far a write-back or an announcement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WritebackState {
     /// The record is as wanted.
@@ -373,6 +429,33 @@ pub enum WritebackState {
     Flying,
     /// Given up.
     Dead,
+}
+
+/// Something that a follower is to be told, once for each thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// What the follower knows it by: the same at every try.
+    pub id: [u8; 16],
+    /// The follower.
+    pub follower: String,
+    /// What happened, such as `message.delivered`.
+    pub kind: String,
+    /// The message it happened to.
+    pub message: MessageId,
+    /// What is sent, as it was when it happened.
+    pub body: String,
+    /// How far it is; never idle, since a row is gone once it was taken.
+    pub state: WritebackState,
+    /// When it is due.
+    pub due: Time,
+    /// How often it failed.
+    pub tries: u32,
+    /// The generation that claimed it.
+    pub epoch: i64,
+    /// What failed last.
+    pub cause: String,
+    /// When it happened.
+    pub created_at: Time,
 }
 
 /// A record in another system, and how far it is behind.
@@ -479,89 +562,6 @@ pub struct Definition {
     pub published_at: Time,
 }
 
-/// A counter of one day.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Counter {
-    /// The day in UTC.
-    pub day: String,
-    /// What is counted.
-    pub name: String,
-    /// How many.
-    pub value: i64,
-}
-
-/// How many messages are held for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The reason's code.
-    pub code: String,
-    /// How many.
-    pub count: i64,
-    /// When the first of them is asked again.
-    pub next: Time,
-    /// One of them.
-    pub example: MessageId,
-}
-
-/// Something that gave up and can be replayed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dead {
-    /// How to name it to `replay`.
-    pub id: String,
-    /// What it is: `hook`, `writeback`, `event`.
-    pub kind: String,
-    /// Why.
-    pub cause: String,
-    /// Since when.
-    pub at: Time,
-}
-
-/// An API key; the secret itself is not kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    /// The public half.
-    pub id: String,
-    /// SHA-256 of the secret half, cut.
-    pub hash: [u8; 16],
-    /// What it is for.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Vec<String>,
-    /// When it was made.
-    pub created_at: Time,
-    /// When it was revoked.
-    pub revoked_at: Option<Time>,
-}
-
-/// An operator of the console.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
-    /// The name.
-    pub name: String,
-    /// The argon2id hash.
-    pub password: String,
-}
-
-/// A signed-in session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// The hash of its token.
-    pub hash: [u8; 16],
-    /// Who.
-    pub operator: String,
-    /// When it ends.
-    pub expires_at: Time,
-}
-
-/// Failed sign-ins of one name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SignIns {
-    /// How many in a row.
-    pub failures: i64,
-    /// No further attempt before this.
-    pub not_before: Time,
-}
-
 /// A change of one address: ledger entries and a text that came in, with the messages they cancel or flag.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AddressNews {
@@ -580,4 +580,15 @@ pub struct ProviderRef {
     pub vendor_id: String,
     /// Our attempt.
     pub attempt: AttemptId,
+}
+
+/// How an announcement is named to people, and to whoever replays it.
+pub fn announcement_name(id: [u8; 16]) -> String {
+    format!("ann_{}", data_encoding::BASE32_NOPAD.encode(&id).to_ascii_lowercase())
+}
+
+/// The id behind such a name.
+pub fn announcement_id(name: &str) -> Option<[u8; 16]> {
+    let text = name.strip_prefix("ann_")?.to_ascii_uppercase();
+    data_encoding::BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }

@@ -7,9 +7,11 @@
 mod codec;
 mod read;
 mod read_lists;
+mod read_pages;
 mod schema;
 mod write;
 mod write_message;
+mod write_outward;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,13 +21,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use trunkline_core::consent::ConsentEntry;
 use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
-use trunkline_core::message::Delivery;
 use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run,
-    Session, SignIns, Writeback,
+    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
+    Operator, Pause, Profile, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -246,7 +247,7 @@ impl Writer {
 
     fn relay(&mut self, now: Time, limit: usize) -> Result<usize, StoreError> {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-        let moved = write::relay(&transaction, now, limit)?;
+        let moved = write_outward::relay(&transaction, now, limit)?;
         transaction.commit().map_err(failed)?;
         Ok(moved)
     }
@@ -305,10 +306,13 @@ reads! {
     due_messages(now: Time = now, limit: usize = limit) -> Vec<Message> = read::due_messages;
     orphaned_messages(epoch: i64 = epoch, limit: usize = limit) -> Vec<Message> = read::orphaned_messages;
     due_writebacks(now: Time = now, epoch: i64 = epoch, limit: usize = limit) -> Vec<Writeback> = read::due_writebacks;
+    due_announcements(now: Time = now, epoch: i64 = epoch, limit: usize = limit) -> Vec<Announcement> = read::due_announcements;
     events(ids: &[EventId] = ids.to_vec()) -> Vec<Event> = read::events;
     profiles(ids: &[ProfileId] = ids.to_vec()) -> Vec<Profile> = read::profiles;
     addresses(ids: &[AddressId] = ids.to_vec()) -> Vec<Address> = read::addresses;
     runs(ids: &[RunId] = ids.to_vec()) -> Vec<Run> = read::runs;
+    open_runs(profiles: &[ProfileId] = profiles.to_vec()) -> Vec<Run> = read::open_runs;
+    entered(entries: &[[u8; 16]] = entries.to_vec()) -> Vec<Run> = read::entered;
     messages(ids: &[MessageId] = ids.to_vec()) -> Vec<Message> = read::messages;
     waiting_in_runs(runs: &[RunId] = runs.to_vec()) -> Vec<Message> = read::waiting_in_runs;
     waiting_for_address(address: AddressId = address) -> Vec<Message> = read::waiting_for_address;
@@ -318,18 +322,23 @@ reads! {
     pauses() -> Vec<Pause> = read::pauses;
     reservation(key: [u8; 16] = key) -> Option<Reservation> = read::reservation;
     definitions() -> Vec<Definition> = read::definitions;
+    newest_definition() -> Option<Time> = read::newest_definition;
     history(owner: &[u8] = owner.to_vec()) -> Vec<HistoryEntry> = read::history;
     ledger(address: AddressId = address) -> Vec<ConsentEntry> = read::ledger;
     inbound_of(address: AddressId = address, limit: usize = limit) -> Vec<Inbound> = read::inbound_of;
     inbound(ids: &[InboundId] = ids.to_vec()) -> Vec<Inbound> = read::inbound;
     hook(id: HookId = id) -> Option<Hook> = read::hook;
-    refusals(limit: usize = limit) -> Vec<Refusal> = read_lists::refusals;
+    hooks(filter: &HookFilter = filter.clone(), limit: usize = limit) -> Vec<Hook> = read_pages::hooks;
+    refusals(before: Option<i64> = before, limit: usize = limit) -> Vec<Refusal> = read_pages::refusals;
     writebacks_of(subject: Subject = subject) -> Vec<Writeback> = read::writebacks_of;
     writeback(connector: &str = connector.to_owned(), record: &str = record.to_owned()) -> Option<Writeback> = read::writeback;
     dead(limit: usize = limit) -> Vec<Dead> = read_lists::dead;
-    messages_of(address: AddressId = address, limit: usize = limit) -> Vec<Message> = read_lists::messages_of;
-    messages_labelled(value: &str = value.to_owned(), limit: usize = limit) -> Vec<Message> = read_lists::messages_labelled;
-    recent_messages(delivery: Option<Delivery> = delivery, limit: usize = limit) -> Vec<Message> = read_lists::recent_messages;
+    messages_matching(filter: &MessageFilter = filter.clone(), limit: usize = limit) -> Vec<Message> = read_pages::messages_matching;
+    runs_matching(filter: &RunFilter = filter.clone(), limit: usize = limit) -> Vec<Run> = read_pages::runs_matching;
+    events_before(before: Option<EventId> = before, limit: usize = limit) -> Vec<Event> = read_pages::events_before;
+    profiles_at(address: AddressId = address, limit: usize = limit) -> Vec<Profile> = read_pages::profiles_at;
+    conflicts(profile: ProfileId = profile) -> Vec<Conflict> = read_pages::conflicts;
+    steps_now() -> Vec<StepCount> = read_lists::steps_now;
     held() -> Vec<Held> = read_lists::held;
     counters(since_day: &str = since_day.to_owned()) -> Vec<Counter> = read_lists::counters;
     alerts() -> Vec<Alert> = read_lists::alerts;
@@ -345,5 +354,6 @@ reads! {
     api_keys() -> Vec<ApiKey> = read_lists::api_keys;
     operator(name: &str = name.to_owned()) -> Option<Operator> = read_lists::operator;
     session(hash: [u8; 16] = hash) -> Option<Session> = read_lists::session;
+    audits(before: Option<i64> = before, limit: usize = limit) -> Vec<Audit> = read_pages::audits;
     sign_ins(name: &str = name.to_owned()) -> SignIns = read_lists::sign_ins;
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use trunkline_core::consent::ConsentEntry;
 use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
-use trunkline_core::message::Delivery;
 use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, Alert, ApiKey, Case, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookLane, Inbound, Message, Operator, Pause, Profile, Refusal, Reservation, Run,
-    Session, SignIns, Writeback,
+    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
+    Operator, Pause, Profile, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -89,10 +88,13 @@ through! {
     due_messages(now: Time, limit: usize) -> Vec<Message>;
     orphaned_messages(epoch: i64, limit: usize) -> Vec<Message>;
     due_writebacks(now: Time, epoch: i64, limit: usize) -> Vec<Writeback>;
+    due_announcements(now: Time, epoch: i64, limit: usize) -> Vec<Announcement>;
     events(ids: &[EventId]) -> Vec<Event>;
     profiles(ids: &[ProfileId]) -> Vec<Profile>;
     addresses(ids: &[AddressId]) -> Vec<Address>;
     runs(ids: &[RunId]) -> Vec<Run>;
+    open_runs(profiles: &[ProfileId]) -> Vec<Run>;
+    entered(entries: &[[u8; 16]]) -> Vec<Run>;
     messages(ids: &[MessageId]) -> Vec<Message>;
     waiting_in_runs(runs: &[RunId]) -> Vec<Message>;
     waiting_for_address(address: AddressId) -> Vec<Message>;
@@ -102,18 +104,23 @@ through! {
     pauses() -> Vec<Pause>;
     reservation(key: [u8; 16]) -> Option<Reservation>;
     definitions() -> Vec<Definition>;
+    newest_definition() -> Option<Time>;
     history(owner: &[u8]) -> Vec<HistoryEntry>;
     ledger(address: AddressId) -> Vec<ConsentEntry>;
     inbound_of(address: AddressId, limit: usize) -> Vec<Inbound>;
     inbound(ids: &[InboundId]) -> Vec<Inbound>;
     hook(id: HookId) -> Option<Hook>;
-    refusals(limit: usize) -> Vec<Refusal>;
+    hooks(filter: &HookFilter, limit: usize) -> Vec<Hook>;
+    refusals(before: Option<i64>, limit: usize) -> Vec<Refusal>;
     writebacks_of(subject: Subject) -> Vec<Writeback>;
     writeback(connector: &str, record: &str) -> Option<Writeback>;
     dead(limit: usize) -> Vec<Dead>;
-    messages_of(address: AddressId, limit: usize) -> Vec<Message>;
-    messages_labelled(value: &str, limit: usize) -> Vec<Message>;
-    recent_messages(delivery: Option<Delivery>, limit: usize) -> Vec<Message>;
+    messages_matching(filter: &MessageFilter, limit: usize) -> Vec<Message>;
+    runs_matching(filter: &RunFilter, limit: usize) -> Vec<Run>;
+    events_before(before: Option<EventId>, limit: usize) -> Vec<Event>;
+    profiles_at(address: AddressId, limit: usize) -> Vec<Profile>;
+    conflicts(profile: ProfileId) -> Vec<Conflict>;
+    steps_now() -> Vec<StepCount>;
     held() -> Vec<Held>;
     counters(since_day: &str) -> Vec<Counter>;
     alerts() -> Vec<Alert>;
@@ -129,5 +136,6 @@ through! {
     api_keys() -> Vec<ApiKey>;
     operator(name: &str) -> Option<Operator>;
     session(hash: [u8; 16]) -> Option<Session>;
+    audits(before: Option<i64>, limit: usize) -> Vec<Audit>;
     sign_ins(name: &str) -> SignIns;
 }

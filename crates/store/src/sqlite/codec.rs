@@ -11,7 +11,7 @@ use trunkline_core::time::Time;
 
 use super::failed;
 use crate::StoreError;
-use crate::row::{Address, Event, Hook, HookLane, HookState, Message, Profile, Run, Writeback, WritebackState};
+use crate::row::{Address, Announcement, Event, Hook, HookLane, HookState, Message, Profile, Run, Writeback, WritebackState};
 
 /// A value as JSON text.
 pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -134,15 +134,17 @@ pub(super) fn run(row: &Row<'_>) -> Result<Run, StoreError> {
         correlation: cells.get("correlation")?,
         event: EventId(cells.id16("event")?),
         position: cells.json("position")?,
+        started_at: cells.time("started_at")?,
+        entry: cells.get::<Option<Vec<u8>>>("entry")?.map(|_| cells.id16("entry")).transpose()?,
         rev: cells.get("rev")?,
     })
 }
 
-/// When a run is due, if it is not over.
-pub(super) fn run_due(position: &Position) -> Option<i64> {
+/// Where a run is and when it is due, if it is not over.
+pub(super) fn run_at(position: &Position) -> (Option<&str>, Option<i64>) {
     match position {
-        Position::At { due, .. } => Some(due.0),
-        Position::Ended { .. } | Position::Failed { .. } => None,
+        Position::At { step, due, .. } => (Some(step), Some(due.0)),
+        Position::Ended { .. } | Position::Canceled { .. } | Position::Failed { .. } => (None, None),
     }
 }
 
@@ -200,6 +202,24 @@ pub(super) fn writeback(row: &Row<'_>) -> Result<Writeback, StoreError> {
         epoch: cells.get("epoch")?,
         cause: cells.get("cause")?,
         updated_at: cells.time("updated_at")?,
+    })
+}
+
+pub(super) fn announcement(row: &Row<'_>) -> Result<Announcement, StoreError> {
+    let cells = Cells { table: "announcement", row };
+    let state: String = cells.get("state")?;
+    Ok(Announcement {
+        id: cells.id16("id")?,
+        follower: cells.get("follower")?,
+        kind: cells.get("kind")?,
+        message: cells.message_id("message")?,
+        body: cells.get("body")?,
+        state: writeback_state(&state).ok_or_else(|| cells.wrong("state", &state))?,
+        due: cells.time("due")?,
+        tries: cells.get("tries")?,
+        epoch: cells.get("epoch")?,
+        cause: cells.get("cause")?,
+        created_at: cells.time("created_at")?,
     })
 }
 

@@ -11,7 +11,7 @@ use trunkline_core::time::Time;
 use super::codec::{self, Cells, all, first, hook_key, message_key, to_json};
 use super::failed;
 use crate::StoreError;
-use crate::row::{Address, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Reservation, Run, Writeback};
+use crate::row::{Address, Announcement, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Reservation, Run, Writeback};
 
 pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -53,6 +53,13 @@ pub(super) fn due_writebacks(c: &Connection, now: Time, epoch: i64, limit: usize
     Ok(found)
 }
 
+pub(super) fn due_announcements(c: &Connection, now: Time, epoch: i64, limit: usize) -> Result<Vec<Announcement>, StoreError> {
+    let mut found = all(c, "SELECT * FROM announcement WHERE state = 'flying' AND epoch < ?1 LIMIT ?2", params![epoch, rows(limit)], codec::announcement)?;
+    let left = limit.saturating_sub(found.len());
+    found.extend(all(c, "SELECT * FROM announcement WHERE state = 'due' AND due <= ?1 ORDER BY due, id LIMIT ?2", params![now.0, rows(left)], codec::announcement)?);
+    Ok(found)
+}
+
 /// Rows by id, in the order asked, missing ones left out.
 macro_rules! by_id {
     ($name:ident, $id:ty, $row:ty, $sql:literal, $key:expr, $decode:path) => {
@@ -72,6 +79,26 @@ by_id!(addresses, AddressId, Address, "SELECT * FROM address WHERE id = ?1", |id
 by_id!(runs, RunId, Run, "SELECT * FROM run WHERE id = ?1", |id: &RunId| id.0, codec::run);
 by_id!(messages, MessageId, Message, "SELECT * FROM message WHERE id = ?1", |id: &MessageId| message_key(*id), codec::message);
 by_id!(inbound, InboundId, Inbound, "SELECT body FROM inbound WHERE id = ?1", |id: &InboundId| id.0, inbound_row);
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn open_runs(c: &Connection, profiles: Vec<ProfileId>) -> Result<Vec<Run>, StoreError> {
+    let mut found = Vec::new();
+    for profile in &profiles {
+        found.extend(all(c, "SELECT * FROM run WHERE profile = ?1 AND due IS NOT NULL ORDER BY id", params![profile.0], codec::run)?);
+    }
+    found.sort_by_key(|r| r.id);
+    found.dedup_by_key(|r| r.id);
+    Ok(found)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn entered(c: &Connection, entries: Vec<[u8; 16]>) -> Result<Vec<Run>, StoreError> {
+    let mut found = Vec::new();
+    for entry in &entries {
+        found.extend(first(c, "SELECT * FROM run WHERE entry = ?1 ORDER BY started_at DESC, id LIMIT 1", params![entry], codec::run)?);
+    }
+    Ok(found)
+}
 
 fn inbound_row(row: &rusqlite::Row<'_>) -> Result<Inbound, StoreError> {
     Cells { table: "inbound", row }.json("body")
@@ -131,6 +158,11 @@ pub(super) fn reservation(c: &Connection, key: [u8; 16]) -> Result<Option<Reserv
         let cells = Cells { table: "idempotency", row };
         Ok(Reservation { body: cells.id16("body")?, message: cells.message_id("message")?, at: cells.time("at")? })
     })
+}
+
+pub(super) fn newest_definition(c: &Connection) -> Result<Option<Time>, StoreError> {
+    let newest = first(c, "SELECT max(published_at) FROM definition", [], |row| row.get::<_, Option<i64>>(0).map_err(failed))?;
+    Ok(newest.flatten().map(Time))
 }
 
 pub(super) fn definitions(c: &Connection) -> Result<Vec<Definition>, StoreError> {

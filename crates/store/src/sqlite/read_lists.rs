@@ -4,20 +4,13 @@
 
 use rusqlite::{Connection, params};
 use trunkline_core::id::{AddressId, EventId, HookId, MessageId, RunId};
-use trunkline_core::message::Delivery;
 use trunkline_core::owe::AlertKind;
 
 use super::codec::{self, Cells, all, first, message_key};
 use super::read::rows;
 use crate::StoreError;
-use crate::row::{Address, Alert, ApiKey, Case, Counter, Dead, Event, Held, Message, Operator, Refusal, Run, Session, SignIns};
-
-pub(super) fn refusals(c: &Connection, limit: usize) -> Result<Vec<Refusal>, StoreError> {
-    all(c, "SELECT * FROM refusal ORDER BY number DESC LIMIT ?1", params![rows(limit)], |row| {
-        let cells = Cells { table: "refusal", row };
-        Ok(Refusal { name: cells.get("name")?, at: cells.time("at")?, reason: cells.get("reason")?, request: cells.get("request")?, body: cells.get("body")? })
-    })
-}
+use crate::row::announcement_name;
+use crate::row::{Address, Alert, ApiKey, Case, Counter, Dead, Event, Held, Message, Operator, Run, Session, SignIns, StepCount};
 
 pub(super) fn dead(c: &Connection, limit: usize) -> Result<Vec<Dead>, StoreError> {
     let mut found = all(c, "SELECT id, note, received_at FROM hook WHERE state = 'dead' ORDER BY received_at DESC LIMIT ?1", params![rows(limit)], |row| {
@@ -37,26 +30,26 @@ pub(super) fn dead(c: &Connection, limit: usize) -> Result<Vec<Dead>, StoreError
         let cause = fate.get("cause").and_then(|c| c.as_str()).unwrap_or_default().to_owned();
         Ok(Dead { id: EventId(cells.id16("id")?).to_string(), kind: "event".to_owned(), cause, at: cells.time("received_at")? })
     })?);
+    found.extend(all(c, "SELECT * FROM announcement WHERE state = 'dead' ORDER BY created_at DESC LIMIT ?1", params![rows(limit)], |row| {
+        let row = codec::announcement(row)?;
+        Ok(Dead {
+            id: announcement_name(row.id),
+            kind: "announcement".to_owned(),
+            cause: format!("{} to follower '{}': {}", row.kind, row.follower, row.cause),
+            at: row.created_at,
+        })
+    })?);
     found.sort_by_key(|d| std::cmp::Reverse(d.at));
     found.truncate(limit);
     Ok(found)
 }
 
-pub(super) fn messages_of(c: &Connection, address: AddressId, limit: usize) -> Result<Vec<Message>, StoreError> {
-    all(c, "SELECT * FROM message WHERE address = ?1 ORDER BY id DESC LIMIT ?2", params![address.0, rows(limit)], codec::message)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
-pub(super) fn messages_labelled(c: &Connection, value: String, limit: usize) -> Result<Vec<Message>, StoreError> {
-    let sql = "SELECT DISTINCT message.* FROM label JOIN message ON message.id = label.message WHERE label.value = ?1 ORDER BY label.message DESC LIMIT ?2";
-    all(c, sql, params![value, rows(limit)], codec::message)
-}
-
-pub(super) fn recent_messages(c: &Connection, delivery: Option<Delivery>, limit: usize) -> Result<Vec<Message>, StoreError> {
-    match delivery {
-        Some(delivery) => all(c, "SELECT * FROM message WHERE delivery = ?1 ORDER BY id DESC LIMIT ?2", params![delivery.word(), rows(limit)], codec::message),
-        None => all(c, "SELECT * FROM message ORDER BY id DESC LIMIT ?1", params![rows(limit)], codec::message),
-    }
+pub(super) fn steps_now(c: &Connection) -> Result<Vec<StepCount>, StoreError> {
+    let sql = "SELECT journey, version, ifnull(step, '') AS step, count(*) AS runs FROM run WHERE due IS NOT NULL GROUP BY 1, 2, 3";
+    all(c, sql, [], |row| {
+        let cells = Cells { table: "run", row };
+        Ok(StepCount { journey: cells.get("journey")?, version: cells.get("version")?, step: cells.get("step")?, runs: cells.get("runs")? })
+    })
 }
 
 pub(super) fn held(c: &Connection) -> Result<Vec<Held>, StoreError> {
@@ -151,6 +144,7 @@ pub(super) fn backlog(c: &Connection) -> Result<Vec<(String, i64)>, StoreError> 
                UNION ALL SELECT 'messages: ' || work, count(*) FROM message WHERE work IN ('queued', 'held', 'dispatched') GROUP BY work \
                UNION ALL SELECT 'write-backs', count(*) FROM writeback WHERE state = 'due' \
                UNION ALL SELECT 'write-backs in flight', count(*) FROM writeback WHERE state = 'flying' \
+               UNION ALL SELECT 'announcements', count(*) FROM announcement WHERE state IN ('due', 'flying') \
                UNION ALL SELECT 'outbox', count(*) FROM outbox";
     all(c, sql, [], |row| {
         let cells = Cells { table: "backlog", row };

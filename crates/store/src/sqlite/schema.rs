@@ -8,7 +8,8 @@ use rusqlite::{Connection, params};
 use super::failed;
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "main", include_str!("../../migrations/sqlite/0001_main.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] =
+    [(1, "main", include_str!("../../migrations/sqlite/0001_main.sql")), (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql"))];
 
 pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Transaction, params};
 use trunkline_core::consent::ConsentState;
 use trunkline_core::id::{AddressId, hash16};
-use trunkline_core::owe::{AlertKind, Owe};
+use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 
-use super::codec::{self, hook_key, hook_state, message_key, run_due, to_json, writeback_word};
+use super::codec::{self, hook_key, hook_state, message_key, run_at, to_json};
+use super::write_outward::{self, owe_all};
 use super::{Owes, failed, write_message};
 use crate::command::{Applied, Command, MessageChange, Unit};
-use crate::row::{AddressNews, Event, Hook, Profile, Run, Writeback};
+use crate::row::{AddressNews, Event, Hook, Profile, Run, Trail};
 use crate::{Committed, StoreError};
 
 /// Counters of one transaction, added up before they are written.
@@ -45,7 +46,7 @@ pub(super) fn inserted(changed: usize) -> Applied {
 }
 
 /// A compare-and-set that may find another value.
-fn matched(changed: usize, what: &'static str) -> Result<Applied, StoreError> {
+pub(super) fn matched(changed: usize, what: &'static str) -> Result<Applied, StoreError> {
     if changed == 0 { Err(StoreError::Conflict { what }) } else { Ok(Applied::Done) }
 }
 
@@ -67,6 +68,7 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
         Command::FinishEvent(id, fate) => exec(c, "UPDATE source_event SET fate = ?2 WHERE id = ?1 AND fate IS NULL", params![id.0, to_json(fate)?]).map(inserted),
         Command::ReviveEvent(id) => exec(c, "UPDATE source_event SET fate = NULL WHERE id = ?1 AND fate LIKE '{\"fate\":\"dead\"%'", params![id.0]).map(inserted),
         Command::PutProfile(profile) => put_profile(c, profile),
+        Command::NoteConflict(conflict) => write_outward::conflict(c, conflict),
         Command::PutAddress(address) => exec(
             c,
             "INSERT OR IGNORE INTO address (id, part, place, zones, consent, guard_version) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -79,8 +81,9 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             }
             Ok(applied)
         }),
-        Command::PutRun(run, trail) => put_run(c, now, run, trail),
+        Command::PutRun(run, trail) => put_run(c, now, run, trail, tally),
         Command::PutMessage(change) => write_message::put(c, now, change, owes, tally),
+        Command::Note(id, event) => write_message::note(c, now, *id, event),
         Command::PutHook(hook) => put_hook(c, now, hook, tally),
         Command::MoveHook(id, state, note) => {
             let (word, due) = hook_state(state);
@@ -125,7 +128,9 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             let sql = "INSERT INTO pause (account, until, cause) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET until = ?2, cause = ?3";
             exec(c, sql, params![pause.account, pause.until.0, pause.cause]).map(inserted)
         }
-        Command::PutWriteback { row, expect } => put_writeback(c, now, row, expect),
+        Command::PutWriteback { row, expect } => write_outward::put_writeback(c, now, row, expect),
+        Command::PutAnnouncement { row, expect } => write_outward::put_announcement(c, now, row, expect, tally),
+        Command::ReviveAnnouncement(id) => exec(c, "UPDATE announcement SET state = 'due', due = ?2, tries = 0 WHERE id = ?1 AND state = 'dead'", params![id, now.0]).map(inserted),
         Command::Owe(owed) => owe_all(c, now, std::slice::from_ref(owed), owes).map(|()| Applied::Done),
         Command::CloseAlert { code, about } => {
             exec(c, "UPDATE alert SET closed_at = ?3 WHERE code = ?1 AND about = ?2 AND closed_at IS NULL", params![code, about, now.0]).map(inserted)
@@ -160,6 +165,10 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             exec(c, "INSERT OR REPLACE INTO session (hash, operator, expires_at) VALUES (?1, ?2, ?3)", params![session.hash, session.operator, session.expires_at.0]).map(inserted)
         }
         Command::EndSession(hash) => exec(c, "DELETE FROM session WHERE hash = ?1", params![hash]).map(inserted),
+        Command::Audit(audit) => {
+            let sql = "INSERT INTO audit (at, operator, act, about, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+            exec(c, sql, params![audit.at.0, audit.operator, audit.act, audit.about, audit.detail]).map(inserted)
+        }
         Command::PutSignIns(name, ins) => {
             exec(c, "DELETE FROM sign_in WHERE not_before < ?1 - 86400000000", params![now.0])?;
             let sql = "INSERT INTO sign_in (name, failures, not_before) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET failures = ?2, not_before = ?3";
@@ -177,7 +186,7 @@ fn accept_event(c: &Connection, now: Time, event: &Event, tally: &mut Tally) -> 
 
 fn put_profile(c: &Connection, profile: &Profile) -> Result<Applied, StoreError> {
     let sql = "INSERT INTO profile (id, part, system, external_id, attributes, locale, address, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-               ON CONFLICT DO UPDATE SET attributes = ?5, locale = ?6, address = ?7, updated_at = ?8 WHERE updated_at <= ?8";
+               ON CONFLICT DO UPDATE SET attributes = json_patch(attributes, ?5), locale = ifnull(?6, locale), address = ?7, updated_at = ?8 WHERE updated_at <= ?8";
     let attributes = to_json(&profile.attributes)?;
     let id = profile.id;
     exec(c, sql, params![id.0, id.part(), profile.system, profile.external_id, attributes, profile.locale, profile.address.0, profile.updated_at.0]).map(inserted)
@@ -206,20 +215,42 @@ fn news(c: &Connection, now: Time, id: AddressId, guard: i64, news: &AddressNews
     Ok(Applied::Done)
 }
 
-fn put_run(c: &Connection, now: Time, run: &Run, trail: &[String]) -> Result<Applied, StoreError> {
-    let (position, due, id) = (to_json(&run.position)?, run_due(&run.position), run.id);
+fn put_run(c: &Connection, now: Time, run: &Run, trail: &Trail, tally: &mut Tally) -> Result<Applied, StoreError> {
+    let (position, (step, due), id) = (to_json(&run.position)?, run_at(&run.position), run.id);
     let applied = if run.rev == 0 {
-        let sql = "INSERT OR IGNORE INTO run (id, part, journey, version, profile, correlation, event, position, due, rev) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)";
-        inserted(exec(c, sql, params![id.0, id.part(), run.journey, run.version, run.profile.0, run.correlation, run.event.0, position, due])?)
+        let sql = "INSERT OR IGNORE INTO run (id, part, journey, version, profile, correlation, event, position, due, rev, step, started_at, entry) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10, ?11, ?12)";
+        inserted(exec(c, sql, params![id.0, id.part(), run.journey, run.version, run.profile.0, run.correlation, run.event.0, position, due, step, run.started_at.0, run.entry])?)
     } else {
-        matched(exec(c, "UPDATE run SET position = ?2, due = ?3, rev = rev + 1 WHERE id = ?1 AND rev = ?4", params![id.0, position, due, run.rev])?, "run")?
+        let sql = "UPDATE run SET position = ?2, due = ?3, rev = rev + 1, step = ?5 WHERE id = ?1 AND rev = ?4";
+        matched(exec(c, sql, params![id.0, position, due, run.rev, step])?, "run")?
     };
     if applied == Applied::Done {
-        let body = serde_json::json!({"kind": "moved", "trail": trail, "position": run.position}).to_string();
+        count_run(now, run, trail, tally);
+        let body = serde_json::json!({"kind": "moved", "trail": trail.lines, "position": run.position}).to_string();
         let sql = "INSERT INTO history (owner, seq, part, at, fold, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         exec(c, sql, params![id.0, run.rev + 1, id.part(), now.0, trunkline_core::message::FOLD_VERSION, body])?;
     }
     Ok(applied)
+}
+
+/// What the picture of a journey shows: how many started, ended, failed, and passed each step today.
+fn count_run(now: Time, run: &Run, trail: &Trail, tally: &mut Tally) {
+    let day = now.utc_day();
+    match run.position {
+        // A run that an event ended before it began never started.
+        Position::Canceled { .. } if run.rev == 0 => return,
+        Position::At { .. } => {}
+        Position::Canceled { .. } => tally.add(day.clone(), format!("run.{}.canceled", run.journey), 1),
+        Position::Ended { .. } => tally.add(day.clone(), format!("run.{}.ended", run.journey), 1),
+        Position::Failed { .. } => tally.add(day.clone(), format!("run.{}.failed", run.journey), 1),
+    }
+    if run.rev == 0 {
+        tally.add(day.clone(), format!("run.{}.started", run.journey), 1);
+    }
+    for step in &trail.steps {
+        tally.add(day.clone(), format!("step.{}.{}.{step}", run.journey, run.version), 1);
+    }
 }
 
 fn put_hook(c: &Connection, now: Time, hook: &Hook, tally: &mut Tally) -> Result<Applied, StoreError> {
@@ -252,66 +283,4 @@ fn put_hook(c: &Connection, now: Time, hook: &Hook, tally: &mut Tally) -> Result
     )?;
     tally.add(now.utc_day(), format!("hook.{}", hook.lane.word()), i64::from(changed > 0));
     Ok(inserted(changed))
-}
-
-fn put_writeback(c: &Connection, now: Time, row: &Writeback, expect: &Writeback) -> Result<Applied, StoreError> {
-    // What was owed while a write was in the air is due at once.
-    let sql = "UPDATE writeback SET written = ?3, tries = ?4, epoch = ?5, cause = ?6, updated_at = ?7, \
-               state = CASE WHEN ?8 = 'idle' AND wanted > ?3 THEN 'due' ELSE ?8 END, due = CASE WHEN ?8 = 'idle' AND wanted > ?3 THEN ?7 ELSE ?9 END \
-               WHERE connector = ?1 AND record = ?2 AND state = ?10 AND epoch = ?11 AND tries = ?12";
-    let (state, before) = (writeback_word(row.state), writeback_word(expect.state));
-    let changed = exec(c, sql, params![row.connector, row.record, row.written, row.tries, row.epoch, row.cause, now.0, state, row.due.0, before, expect.epoch, expect.tries])?;
-    matched(changed, "write-back")
-}
-
-/// Writes what is owed, or files it in the outbox.
-pub(super) fn owe_all(c: &Connection, now: Time, owed: &[Owe], how: Owes) -> Result<(), StoreError> {
-    for owe in owed {
-        match how {
-            Owes::Direct => settle(c, now, owe)?,
-            Owes::Outbox => exec(c, "INSERT INTO outbox (owe) VALUES (?1)", params![to_json(owe)?]).map(|_| ())?,
-        }
-    }
-    Ok(())
-}
-
-/// Moves what is owed from the outbox to where it is worked on.
-pub(super) fn relay(c: &Connection, now: Time, limit: usize) -> Result<usize, StoreError> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = codec::all(c, "SELECT number, owe FROM outbox ORDER BY number LIMIT ?1", params![limit], |row| {
-        let cells = codec::Cells { table: "outbox", row };
-        Ok((cells.get::<i64>("number")?, cells.json::<Owe>("owe")?))
-    })?;
-    for (number, owe) in &rows {
-        settle(c, now, owe)?;
-        exec(c, "DELETE FROM outbox WHERE number = ?1", params![number])?;
-    }
-    Ok(rows.len())
-}
-
-fn settle(c: &Connection, now: Time, owe: &Owe) -> Result<(), StoreError> {
-    match owe {
-        Owe::Writeback { connector, record, subject } => {
-            let part = hash16(&[connector.as_bytes(), record.as_bytes()]).first().copied();
-            let sql = "INSERT INTO writeback (connector, record, part, subject, wanted, written, state, due, tries, epoch, cause, updated_at) \
-                       VALUES (?1, ?2, ?3, ?4, 1, 0, 'due', ?5, 0, 0, '', ?5) ON CONFLICT DO UPDATE SET wanted = wanted + 1, subject = ?4, \
-                       due = CASE WHEN state IN ('idle', 'dead') THEN ?5 ELSE due END, tries = CASE WHEN state IN ('idle', 'dead') THEN 0 ELSE tries END, \
-                       state = CASE WHEN state = 'flying' THEN 'flying' ELSE 'due' END";
-            exec(c, sql, params![connector, record, part, to_json(subject)?, now.0])?;
-        }
-        Owe::Alert { kind, code, about, detail } => {
-            let kind = if *kind == AlertKind::System { "system" } else { "customer" };
-            let sql = "INSERT INTO alert (kind, code, about, detail, opened_at, last_at, times) VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1) \
-                       ON CONFLICT (code, about) WHERE closed_at IS NULL DO UPDATE SET detail = ?4, last_at = ?5, times = times + 1";
-            exec(c, sql, params![kind, code, about, detail, now.0])?;
-        }
-        Owe::Case { code, address, message, detail, due } => {
-            let sql = "INSERT OR IGNORE INTO case_ (code, address, message, detail, opened_at, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            exec(c, sql, params![code, address.0, message.map(message_key), detail, now.0, due.0])?;
-        }
-        Owe::CloseCase { code, message } => {
-            exec(c, "UPDATE case_ SET closed_at = ?3 WHERE code = ?1 AND message = ?2 AND closed_at IS NULL", params![code, message_key(*message), now.0])?;
-        }
-    }
-    Ok(())
 }

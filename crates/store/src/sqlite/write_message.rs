@@ -3,11 +3,13 @@
 //! Its own file because this is the hot path and the one place where all of these move together.
 
 use rusqlite::{Connection, params};
-use trunkline_core::message::{Delivery, FOLD_VERSION};
+use trunkline_core::id::MessageId;
+use trunkline_core::message::{Delivery, Event, FOLD_VERSION};
 use trunkline_core::time::Time;
 
 use super::codec::{self, message_key, to_json};
-use super::write::{Tally, exec, owe_all};
+use super::write::{Tally, exec, inserted};
+use super::write_outward::owe_all;
 use super::{Owes, failed};
 use crate::StoreError;
 use crate::command::{Applied, MessageChange};
@@ -27,11 +29,11 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     let day = message.intent.created_at.utc_day();
     let key = message_key(message.id);
     if message.rev == 0 {
-        let sql = "INSERT OR IGNORE INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let sql = "INSERT OR IGNORE INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, journey) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         let (intent, run) = (to_json(&message.intent)?, message.intent.origin.run().map(|r| r.0));
-        let address = message.intent.address.0;
-        if exec(c, sql, params![key, message.id.part, address, run, intent, state, work, delivery.word(), due, rev, message.intent.created_at.0, now.0])? == 0 {
+        let (address, created_at, journey) = (message.intent.address.0, message.intent.created_at.0, message.intent.origin.journey());
+        if exec(c, sql, params![key, message.id.part, address, run, intent, state, work, delivery.word(), due, rev, created_at, now.0, journey])? == 0 {
             return Ok(Applied::Already);
         }
         for (name, value) in &message.intent.labels {
@@ -57,4 +59,14 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     }
     owe_all(c, now, &change.owes, owes)?;
     Ok(Applied::Done)
+}
+
+/// Adds an event that changes no state: the row moves on by one, so that its history stays whole.
+pub(super) fn note(c: &Connection, now: Time, id: MessageId, event: &Event) -> Result<Applied, StoreError> {
+    let sql = "UPDATE message SET rev = rev + 1, updated_at = ?2 WHERE id = ?1 RETURNING rev";
+    let Some(seq) = codec::first(c, sql, params![message_key(id), now.0], |row| row.get::<_, i64>(0).map_err(failed))? else {
+        return Ok(Applied::Already);
+    };
+    let sql = "INSERT INTO history (owner, seq, part, at, fold, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    exec(c, sql, params![id.bytes(), seq, id.part, now.0, FOLD_VERSION, to_json(event)?]).map(inserted)
 }

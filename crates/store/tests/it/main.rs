@@ -97,6 +97,19 @@ macro_rules! suite {
                     an_unclear_text_is_listed_until_it_has_its_case,
                     the_relay_drains_the_outbox,
                     the_backlog_says_what_waits;
+                outward:
+                    an_announcement_is_told_once,
+                    a_dead_announcement_can_be_revived,
+                    conflicts_are_kept_by_field_and_writer,
+                    a_profile_is_written_field_by_field;
+                pages:
+                    messages_are_paged_without_a_gap,
+                    runs_are_paged_latest_first,
+                    an_entry_has_one_open_run,
+                    steps_are_counted,
+                    events_and_hooks_are_paged_newest_first,
+                    a_note_is_history_and_no_state,
+                    what_people_did_is_kept;
                 units:
                     a_conflict_ends_its_unit,
                     a_conflict_does_not_touch_other_units,

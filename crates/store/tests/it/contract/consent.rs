@@ -11,7 +11,7 @@ use trunkline_core::owe::{Owe, Subject};
 use trunkline_core::purpose::Purpose;
 use trunkline_store::Command;
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Address, AddressNews, Inbound};
+use trunkline_store::row::{Address, AddressNews, Inbound, MessageFilter};
 
 use super::support::{Backend, Did, SENDER, accepted, alert, at, canceled, claim, counters_agree, hold, made, moved, queued, row_of, writeback};
 
@@ -144,7 +144,7 @@ pub(crate) async fn a_stop_cancels_in_the_same_command(b: &Backend) {
         assert_eq!(i64::try_from(history.len()).unwrap(), row.rev);
     }
     assert_eq!(b.store.waiting_for_address(HOME).await.unwrap(), vec![]);
-    assert_eq!(b.store.recent_messages(Some(Delivery::Canceled), 10).await.unwrap().len(), 2);
+    assert_eq!(b.store.messages_matching(&MessageFilter::in_state(Delivery::Canceled), 10).await.unwrap().len(), 2);
     assert_eq!(ledger(b).await, vec![stop.clone()]);
     assert_eq!(b.address(HOME).await.consent, ConsentState::fold([&stop]));
     assert_eq!(b.store.inbound(&[text.id]).await.unwrap(), vec![text]);

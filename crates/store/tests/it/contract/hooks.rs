@@ -160,6 +160,7 @@ pub(crate) async fn refs_are_bound_once(b: &Backend) {
 
 fn refusal(n: i64) -> Refusal {
     Refusal {
+        number: n,
         name: "main".to_owned(),
         at: at(n),
         reason: "the signature does not fit".to_owned(),
@@ -173,8 +174,9 @@ pub(crate) async fn refusals_come_newest_first(b: &Backend) {
     for n in 1..=3 {
         assert_eq!(b.one(at(n), Command::Refuse(refusal(n))).await, Did::Done);
     }
-    assert_eq!(b.store.refusals(10).await.unwrap(), vec![refusal(3), refusal(2), refusal(1)]);
-    assert_eq!(b.store.refusals(2).await.unwrap(), vec![refusal(3), refusal(2)]);
+    assert_eq!(b.store.refusals(None, 10).await.unwrap(), vec![refusal(3), refusal(2), refusal(1)]);
+    assert_eq!(b.store.refusals(None, 2).await.unwrap(), vec![refusal(3), refusal(2)]);
+    assert_eq!(b.store.refusals(Some(2), 2).await.unwrap(), vec![refusal(1)]);
 }
 
 /// Forgers can't fill the disk. In order this would be ten thousand commits, so one transaction stands for all.
@@ -185,7 +187,7 @@ pub(crate) async fn ten_thousand_refusals_are_kept(b: &Backend) {
     let unit = Unit((1..=10_003).map(|n| Command::Refuse(refusal(n))).collect());
     let done = b.store.commit(at(10_003), vec![unit]).await.pop().unwrap().unwrap();
     assert!(done.len() == 10_003 && done.iter().all(|d| *d == Applied::Done));
-    let kept = b.store.refusals(20_000).await.unwrap();
+    let kept = b.store.refusals(None, 20_000).await.unwrap();
     assert_eq!(kept.len(), 10_000);
     assert_eq!((kept.first(), kept.last()), (Some(&refusal(10_003)), Some(&refusal(4))));
 }

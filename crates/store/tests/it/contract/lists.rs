@@ -9,7 +9,7 @@ use trunkline_core::message::{self, Delivery, Evidence, Work};
 use trunkline_core::reason::Reason;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Held, Message, Origin};
+use trunkline_store::row::{Held, Message, MessageFilter, Origin};
 
 use super::support::{Backend, SENDER, accepted, at, canceled, claim, hold, ids, made, queued, receipt, send, unclear};
 
@@ -158,18 +158,18 @@ pub(crate) async fn messages_are_listed_newest_first(b: &Backend) {
     let second = b.lead(&second, at(5), done).await;
 
     let home = AddressId([1; 16]);
-    assert_eq!(b.store.messages_of(home, 10).await.unwrap(), vec![fourth.clone(), second.clone()]);
-    assert_eq!(ids(&b.store.messages_of(home, 1).await.unwrap()), vec![fourth.id]);
-    assert_eq!(b.store.messages_labelled("1042", 10).await.unwrap(), vec![second.clone(), oldest.clone()]);
-    assert_eq!(ids(&b.store.messages_labelled("1042", 1).await.unwrap()), vec![second.id]);
-    assert_eq!(ids(&b.store.messages_labelled("c-5", 10).await.unwrap()), vec![third.id]);
-    assert_eq!(b.store.messages_labelled("104", 10).await.unwrap(), vec![], "a label is found by its whole value");
+    assert_eq!(b.store.messages_matching(&MessageFilter::of_address(home), 10).await.unwrap(), vec![fourth.clone(), second.clone()]);
+    assert_eq!(ids(&b.store.messages_matching(&MessageFilter::of_address(home), 1).await.unwrap()), vec![fourth.id]);
+    assert_eq!(b.store.messages_matching(&MessageFilter::labelled("1042"), 10).await.unwrap(), vec![second.clone(), oldest.clone()]);
+    assert_eq!(ids(&b.store.messages_matching(&MessageFilter::labelled("1042"), 1).await.unwrap()), vec![second.id]);
+    assert_eq!(ids(&b.store.messages_matching(&MessageFilter::labelled("c-5"), 10).await.unwrap()), vec![third.id]);
+    assert_eq!(b.store.messages_matching(&MessageFilter::labelled("104"), 10).await.unwrap(), vec![], "a label is found by its whole value");
 
-    assert_eq!(ids(&b.store.recent_messages(None, 10).await.unwrap()), ids(&[fourth.clone(), third.clone(), second.clone(), oldest.clone()]));
-    assert_eq!(ids(&b.store.recent_messages(None, 2).await.unwrap()), vec![fourth.id, third.id]);
-    assert_eq!(b.store.recent_messages(Some(Delivery::Delivered), 10).await.unwrap(), vec![second, oldest]);
-    assert_eq!(ids(&b.store.recent_messages(Some(Delivery::Queued), 1).await.unwrap()), vec![fourth.id]);
-    assert_eq!(b.store.recent_messages(Some(Delivery::Failed), 10).await.unwrap(), vec![]);
+    assert_eq!(ids(&b.store.messages_matching(&MessageFilter::default(), 10).await.unwrap()), ids(&[fourth.clone(), third.clone(), second.clone(), oldest.clone()]));
+    assert_eq!(ids(&b.store.messages_matching(&MessageFilter::default(), 2).await.unwrap()), vec![fourth.id, third.id]);
+    assert_eq!(b.store.messages_matching(&MessageFilter::in_state(Delivery::Delivered), 10).await.unwrap(), vec![second, oldest]);
+    assert_eq!(ids(&b.store.messages_matching(&MessageFilter::in_state(Delivery::Queued), 1).await.unwrap()), vec![fourth.id]);
+    assert_eq!(b.store.messages_matching(&MessageFilter::in_state(Delivery::Failed), 10).await.unwrap(), vec![]);
 }
 
 /// How many wait for each reason, until when, and one of them to look at.

@@ -6,7 +6,7 @@
 const TRAIT: &str = include_str!("../../../src/lib.rs");
 const COMMANDS: &str = include_str!("../../../src/command.rs");
 const OWES: &str = include_str!("../../../../core/src/owe.rs");
-const CASES: [&str; 14] = [
+const CASES: [&str; 16] = [
     include_str!("support.rs"),
     include_str!("access.rs"),
     include_str!("consent.rs"),
@@ -14,7 +14,9 @@ const CASES: [&str; 14] = [
     include_str!("hooks.rs"),
     include_str!("lists.rs"),
     include_str!("messages.rs"),
+    include_str!("outward.rs"),
     include_str!("owes.rs"),
+    include_str!("pages.rs"),
     include_str!("people.rs"),
     include_str!("reopen.rs"),
     include_str!("runs.rs"),

@@ -139,7 +139,7 @@ pub(crate) async fn the_backlog_says_what_waits(b: &Backend) {
     for command in [
         Command::AcceptEvent(Box::new(taken.clone())),
         Command::PutHook(Box::new(filed.clone())),
-        Command::PutRun(Box::new(moving.clone()), vec!["started".to_owned()]),
+        Command::PutRun(Box::new(moving.clone()), vec!["started".to_owned()].into()),
         Command::Owe(writeback("people/1", subject)),
     ] {
         assert_eq!(b.one(at(0), command).await, Did::Done);
@@ -155,7 +155,7 @@ pub(crate) async fn the_backlog_says_what_waits(b: &Backend) {
     for command in [
         Command::FinishEvent(taken.id, Fate::NoJourney),
         Command::MoveHook(filed.id, HookState::Done, String::new()),
-        Command::PutRun(Box::new(Run { position: over, rev: 1, ..moving }), vec!["done: end".to_owned()]),
+        Command::PutRun(Box::new(Run { position: over, rev: 1, ..moving }), vec!["done: end".to_owned()].into()),
         Command::PutWriteback { row: Box::new(idle), expect: Box::new(owed) },
     ] {
         assert_eq!(b.one(at(1), command).await, Did::Done);

@@ -29,7 +29,7 @@ async fn put(b: &Backend, now: i64, profile: &Profile) -> Did {
 /// Later by `updated_at`, not by when it was written: sources repeat and reorder.
 pub(crate) async fn the_latest_profile_wins(b: &Backend) {
     let first = profile(1, 10, "Zoë");
-    let newer = Profile { address: AddressId([9; 16]), locale: None, ..profile(1, 20, "Zoë Park") };
+    let newer = Profile { address: AddressId([9; 16]), locale: Some("fr".to_owned()), ..profile(1, 20, "Zoë Park") };
     let other = profile(2, 15, "Ida");
     assert_eq!(put(b, 30, &first).await, Did::Done);
     assert_eq!(put(b, 31, &other).await, Did::Done);

@@ -10,7 +10,7 @@ use trunkline_core::id::{AddressId, AttemptId, InboundId, ProfileId};
 use trunkline_core::message::Evidence;
 use trunkline_core::owe::{Owe, Subject};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{AddressNews, ApiKey, Definition, HookLane, Inbound, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns};
+use trunkline_store::row::{AddressNews, ApiKey, Definition, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns};
 use trunkline_store::sqlite::Owes;
 use trunkline_store::{Applied, Command, Store, Unit};
 
@@ -67,7 +67,7 @@ fn lives() -> Vec<Unit> {
     vec![
         Unit::one(Command::AcceptEvent(Box::new(event("e1", at(0))))),
         Unit(vec![Command::PutAddress(Box::new(address(1))), Command::PutProfile(Box::new(profile))]),
-        Unit::one(Command::PutRun(Box::new(run(1, at(0))), vec!["started".to_owned()])),
+        Unit::one(Command::PutRun(Box::new(run(1, at(0))), vec!["started".to_owned()].into())),
         Unit(vec![put(new), put(taken), put(other)]),
         Unit::one(Command::News { address: HOME, guard_version: address(1).guard_version, news, messages: vec![], owes: vec![] }),
     ]
@@ -82,7 +82,7 @@ fn things() -> Vec<Unit> {
     let vendor_id = "SM1".to_owned();
     let key = ApiKey { id: "k1".to_owned(), hash: [1; 16], name: "shop".to_owned(), scopes: vec!["messages:write".to_owned()], created_at: at(0), revoked_at: None };
     let definition = Definition { kind: "journey".to_owned(), name: "welcome".to_owned(), version: 1, body: "{}".to_owned(), published_at: at(0) };
-    let refusal = Refusal { name: "main".to_owned(), at: at(0), reason: "too old".to_owned(), request: "POST /hooks/main".to_owned(), body: String::new() };
+    let refusal = Refusal { number: 0, name: "main".to_owned(), at: at(0), reason: "too old".to_owned(), request: "POST /hooks/main".to_owned(), body: String::new() };
     let all = vec![
         Command::PutHook(Box::new(hook(1, HookLane::Inbound, at(0)))),
         Command::Refuse(refusal),
@@ -120,17 +120,17 @@ async fn everything(store: &dyn Store) -> Vec<(&'static str, String)> {
         ("history of a run", show(&store.history(&run(1, at(0)).id.bytes()).await.unwrap())),
         ("messages", show(&store.messages_after(None, 10).await.unwrap())),
         ("due messages", show(&store.due_messages(at(500), 10).await.unwrap())),
-        ("labelled", show(&store.messages_labelled("1042", 10).await.unwrap())),
+        ("labelled", show(&store.messages_matching(&MessageFilter::labelled("1042"), 10).await.unwrap())),
         ("history", show(&store.history(&message.bytes()).await.unwrap())),
         ("ledger", show(&store.ledger(HOME).await.unwrap())),
         ("inbound", show(&store.inbound_of(HOME, 10).await.unwrap())),
         ("hooks", show(&store.due_hooks(HookLane::Inbound, at(9), 10).await.unwrap())),
-        ("refusals", show(&store.refusals(10).await.unwrap())),
+        ("refusals", show(&store.refusals(None, 10).await.unwrap())),
         ("refs", show(&store.provider_refs("main", &["SM1".to_owned()]).await.unwrap())),
         ("reservation", show(&store.reservation([1; 16]).await.unwrap())),
         ("bucket", show(&from)),
         ("pauses", show(&store.pauses().await.unwrap())),
-        ("definitions", show(&store.definitions().await.unwrap())),
+        ("definitions", show(&(store.definitions().await.unwrap(), store.newest_definition().await.unwrap()))),
         ("writebacks", show(&store.due_writebacks(at(9), 0, 10).await.unwrap())),
         ("alerts", show(&store.alerts().await.unwrap())),
         ("cases", show(&store.cases(10).await.unwrap())),

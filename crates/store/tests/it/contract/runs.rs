@@ -12,8 +12,8 @@ use trunkline_store::row::Run;
 use super::support::{Backend, Did, at, run};
 
 async fn put(b: &Backend, now: i64, run: &Run, trail: &[&str]) -> Did {
-    let trail = trail.iter().map(|t| (*t).to_owned()).collect();
-    b.one(at(now), Command::PutRun(Box::new(run.clone()), trail)).await
+    let trail: Vec<String> = trail.iter().map(|t| (*t).to_owned()).collect();
+    b.one(at(now), Command::PutRun(Box::new(run.clone()), trail.into())).await
 }
 
 async fn the_run(b: &Backend, id: RunId) -> Option<Run> {

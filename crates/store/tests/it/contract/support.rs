@@ -226,6 +226,8 @@ pub(crate) fn run(n: u8, due: Time) -> Run {
         correlation: format!("order-{n}"),
         event: event("e1", at(0)).id,
         position: Position::At { step: "greet".to_owned(), visit: 1, due },
+        started_at: due,
+        entry: None,
         rev: 0,
     }
 }

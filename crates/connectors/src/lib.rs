@@ -7,6 +7,7 @@ pub mod hook;
 pub mod http;
 
 pub mod crm;
+pub mod follower;
 pub mod registry;
 pub mod sms;
 pub mod source;

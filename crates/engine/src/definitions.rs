@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use trunkline_connectors::crm::declared::Connector;
+use trunkline_connectors::follower::Follower;
 use trunkline_connectors::sms::Provider;
 use trunkline_connectors::source::Source;
 use trunkline_core::journey::{Journey, Step};
@@ -96,6 +97,66 @@ pub struct Published {
     pub templates: BTreeMap<String, Template>,
 }
 
+/// Every published version of every journey, and which of them new runs take. Changes while a node runs, when a new
+/// version is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journeys {
+    /// Every version.
+    pub versions: BTreeMap<(String, i64), Published>,
+    /// The version that new runs take, by journey; a retired journey has none.
+    pub current: BTreeMap<String, i64>,
+    /// When the newest of them was published.
+    pub newest: Time,
+}
+
+impl Journeys {
+    /// What the store's definitions say.
+    pub fn read(rows: &[Definition]) -> Result<Journeys, StoreError> {
+        let mut all = Journeys::default();
+        for row in rows.iter().filter(|d| d.kind == "journey") {
+            all.newest = all.newest.max(row.published_at);
+            // Rows come in the order of their versions: the last word counts.
+            all.current.remove(&row.name);
+            if row.body == RETIRED {
+                continue;
+            }
+            let parsed: Published = serde_json::from_str(&row.body).map_err(|e| StoreError::Inconsistent {
+                table: "definition",
+                column: "body",
+                cause: format!("{} version {}: {e}", row.name, row.version),
+            })?;
+            all.current.insert(row.name.clone(), row.version);
+            all.versions.insert((row.name.clone(), row.version), parsed);
+        }
+        Ok(all)
+    }
+
+    /// The journeys that new runs take, with their names and versions.
+    pub fn current(&self) -> impl Iterator<Item = (&str, i64, &Published)> {
+        self.current.iter().filter_map(|(name, version)| self.versions.get(&(name.clone(), *version)).map(|p| (name.as_str(), *version, p)))
+    }
+
+    /// Whether an event of this type may end a run of some version.
+    pub fn may_cancel(&self, kind: &str) -> bool {
+        self.versions.values().any(|p| p.journey.cancel.iter().any(|c| c.kind == kind))
+    }
+}
+
+/// The body of a version that ends a journey: no new run takes it.
+const RETIRED: &str = "null";
+
+/// A system of record, and which fields of profiles and records it owns.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Fields such as `phone`, `locale`, `attributes.first_name`, or of its own records.
+    #[serde(default)]
+    pub owns: Vec<String>,
+}
+
+/// The name that Trunkline itself has among the systems.
+pub const OURSELVES: &str = "trunkline";
+
 /// Everything configured.
 pub struct Definitions {
     /// Where vendors and sources reach us.
@@ -114,10 +175,12 @@ pub struct Definitions {
     pub programs: BTreeMap<String, Program>,
     /// Sources by name.
     pub sources: BTreeMap<String, SourceDefinition>,
-    /// Every version of every journey.
-    pub journeys: BTreeMap<(String, i64), Published>,
-    /// The version that new runs take, by journey; a journey removed from the files has none.
-    pub current: BTreeMap<String, i64>,
+    /// The journeys as published when the node started.
+    pub journeys: Journeys,
+    /// Systems of record by name.
+    pub systems: BTreeMap<String, System>,
+    /// Systems that follow what happens to messages.
+    pub followers: Vec<Follower>,
     /// Templates by name, for texts asked for through the API.
     pub templates: BTreeMap<String, Template>,
     /// Write-back connectors.
@@ -133,6 +196,11 @@ impl Definitions {
     /// A sender by account and number.
     pub fn sender(&self, account: &str, number: &str) -> Option<&Sender> {
         self.senders.iter().find(|s| s.account == account && s.number == number)
+    }
+
+    /// Who owns a field, if somebody was given it.
+    pub fn owner(&self, field: &str) -> Option<&str> {
+        self.systems.iter().find(|(_, system)| system.owns.iter().any(|f| f == field)).map(|(name, _)| name.as_str())
     }
 
     /// The mapping for an event of the API.
@@ -164,34 +232,58 @@ impl Draft {
     }
 }
 
-/// Publishes drafts that differ from their newest version; gives every version there is, and the current ones.
-pub async fn publish(store: &dyn Store, now: Time, drafts: &[Draft]) -> Result<(BTreeMap<(String, i64), Published>, BTreeMap<String, i64>), StoreError> {
-    let known = store.definitions().await?;
-    let newest = |name: &str| known.iter().filter(|d| d.kind == "journey" && d.name == name).max_by_key(|d| d.version);
-    let mut units = Vec::new();
+/// How the files differ from what is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The journey.
+    pub journey: String,
+    /// The version that is published, if one is.
+    pub from: Option<i64>,
+    /// The version it becomes; absent if it is retired.
+    pub to: Option<i64>,
+    /// The published definition as JSON, and that of the files.
+    #[serde(skip)]
+    pub bodies: (Option<String>, Option<String>),
+}
+
+/// What publishing the drafts would change; a journey that is not among them is retired.
+pub async fn changes(store: &dyn Store, drafts: &[Draft]) -> Result<Vec<Change>, StoreError> {
+    let rows = store.definitions().await?;
+    let newest = |name: &str| rows.iter().filter(|d| d.kind == "journey" && d.name == name).max_by_key(|d| d.version);
+    let mut all = Vec::new();
     for draft in drafts {
         let body = serde_json::to_string(&draft.published).map_err(|e| StoreError::Inconsistent { table: "definition", column: "body", cause: e.to_string() })?;
-        let latest = newest(&draft.name);
-        if latest.is_none_or(|d| d.body != body) {
-            let version = latest.map_or(0, |d| d.version) + 1;
-            units.push(Unit::one(Command::Publish(Definition { kind: "journey".to_owned(), name: draft.name.clone(), version, body, published_at: now })));
+        let before = newest(&draft.name);
+        if before.is_none_or(|d| d.body != body) {
+            let to = Some(before.map_or(0, |d| d.version) + 1);
+            let old = before.filter(|d| d.body != RETIRED);
+            all.push(Change { journey: draft.name.clone(), from: old.map(|d| d.version), to, bodies: (old.map(|d| d.body.clone()), Some(body)) });
         }
+    }
+    let current = Journeys::read(&rows)?.current;
+    for (name, version) in current.iter().filter(|(name, _)| !drafts.iter().any(|d| d.name == **name)) {
+        all.push(Change { journey: name.clone(), from: Some(*version), to: None, bodies: (newest(name).map(|d| d.body.clone()), None) });
+    }
+    Ok(all)
+}
+
+/// Publishes changes.
+pub async fn publish(store: &dyn Store, now: Time, changes: &[Change]) -> Result<(), StoreError> {
+    let rows = store.definitions().await?;
+    let mut units = Vec::new();
+    for change in changes {
+        let last = rows.iter().filter(|d| d.kind == "journey" && d.name == change.journey).map(|d| d.version).max().unwrap_or(0);
+        let (version, body) = (last + 1, change.bodies.1.clone().unwrap_or_else(|| RETIRED.to_owned()));
+        units.push(Unit::one(Command::Publish(Definition { kind: "journey".to_owned(), name: change.journey.clone(), version, body, published_at: now })));
     }
     for result in store.commit(now, units).await {
         result?;
     }
-    let mut versions = BTreeMap::new();
-    let mut current = BTreeMap::new();
-    for row in store.definitions().await?.into_iter().filter(|d| d.kind == "journey") {
-        let parsed: Published = serde_json::from_str(&row.body).map_err(|e| StoreError::Inconsistent {
-            table: "definition",
-            column: "body",
-            cause: format!("{} version {}: {e}", row.name, row.version),
-        })?;
-        if drafts.iter().any(|d| d.name == row.name) {
-            current.insert(row.name.clone(), row.version);
-        }
-        versions.insert((row.name, row.version), parsed);
-    }
-    Ok((versions, current))
+    Ok(())
+}
+
+/// Publishes drafts that differ from what is published, and gives every journey there is.
+pub async fn publish_all(store: &dyn Store, now: Time, drafts: &[Draft]) -> Result<Journeys, StoreError> {
+    publish(store, now, &changes(store, drafts).await?).await?;
+    Journeys::read(&store.definitions().await?)
 }

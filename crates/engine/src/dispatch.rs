@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use trunkline_connectors::http::Request;
 use trunkline_connectors::sms::Outbound;
 use trunkline_core::gate::{Decision, Verdict};
-use trunkline_core::id::{AddressId, AttemptId, MessageId};
+use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
+use trunkline_core::journey::Position;
 use trunkline_core::message;
 use trunkline_core::rate::Grant;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::{Span, Time, Uptime};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Address, Message, Pause, Place};
+use trunkline_store::row::{Address, Message, Origin, Pause, Place, Run};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::facts::find;
@@ -62,12 +63,17 @@ impl Engine {
         let runs: Vec<_> = due.iter().filter_map(|m| m.intent.origin.run()).collect();
         let waiting = self.store.waiting_in_runs(&runs).await?;
         let pauses = self.store.pauses().await?;
+        let ended = self.ended(&due).await?;
         let mut tokens = self.tokens(&due, now).await?;
         // One claim of an address at a time: a second one would have to trust that the first one lands.
         let mut claimed_for: BTreeSet<AddressId> = BTreeSet::new();
         let mut plans = Vec::new();
         for message in &due {
             let Some(address) = find(&addresses, message.intent.address) else { continue };
+            if let Some(run) = message.intent.origin.run().and_then(|run| ended.get(&run)) {
+                plans.extend(self.take_back(message, address, run, now));
+                continue;
+            }
             plans.extend(self.plan(message, address, &waiting, &pauses, &mut tokens, &mut claimed_for, now));
         }
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
@@ -78,6 +84,28 @@ impl Engine {
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
         self.wake(&[]);
         Ok((calls, Tick { done, next: tokens.next }))
+    }
+
+    /// The runs of these messages that an event ended. A step may have made its text while its run was being ended, and
+    /// where commands commit one by one the text is there and the step is not: so it is asked again here.
+    async fn ended(&self, due: &[Message]) -> Result<BTreeMap<RunId, String>, StoreError> {
+        let journeys = self.journeys();
+        let may_end = |m: &&Message| match &m.intent.origin {
+            Origin::Journey { journey, version, .. } => journeys.versions.get(&(journey.clone(), *version)).is_some_and(|p| !p.journey.cancel.is_empty()),
+            Origin::Api { .. } | Origin::Confirmation { .. } | Origin::Help { .. } => false,
+        };
+        let runs: Vec<RunId> = due.iter().filter(may_end).filter_map(|m| m.intent.origin.run()).collect();
+        if runs.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let ended = |run: Run| if let Position::Canceled { why } = run.position { Some((run.id, why)) } else { None };
+        Ok(self.store.runs(&runs).await?.into_iter().filter_map(ended).collect())
+    }
+
+    fn take_back(&self, message: &Message, address: &Address, why: &str, now: Time) -> Option<Plan> {
+        let event = message::Event::Canceled { reason: Reason::CanceledBy { by: format!("its run, {why}") } };
+        let change = self.change(message, event, None, address, now).ok()?;
+        Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: None })
     }
 
     /// Takes tokens for the segments of a batch, one compare-and-set for each sender. Tokens taken and not used are

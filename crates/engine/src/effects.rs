@@ -3,14 +3,15 @@
 //! Its own file because every stage that changes a state must owe the same for it. It decides nothing about texts.
 
 use trunkline_connectors::crm::declared::About;
-use trunkline_core::id::MessageId;
+use trunkline_core::id::{MessageId, hash16};
 use trunkline_core::message::{self, Delivery, Event, Ignored, State};
 use trunkline_core::owe::{AlertKind, Owe, Subject};
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Address, Intent, Message};
+use trunkline_store::row::{Address, Intent, Message, Place};
 
 use crate::Engine;
+use crate::explain::because;
 use crate::facts::{address_facts, message_facts};
 
 /// The code of the case that a text of unknown fate gets.
@@ -35,12 +36,43 @@ impl Engine {
 
     fn owed(&self, before: Option<&State>, message: &Message, address: &Address) -> Vec<Owe> {
         let mut owes = Vec::new();
-        if before.is_none_or(|b| b.word() != message.state.word() || b.delivery() != message.state.delivery()) {
+        // An attempt in the air is soon something else: nobody is told of it.
+        let moved = before.is_none_or(|b| b.word() != message.state.word() || b.delivery() != message.state.delivery());
+        if moved && message.state.delivery() != Delivery::Dispatched {
+            owes.extend(self.announcements(before, message, address));
             owes.extend(self.writebacks(About::Message, Subject::Message(message.id), || message_facts(message, Some(address))));
         }
         let was_unclear = before.is_some_and(|b| b.delivery() == Delivery::Unknown);
         if was_unclear && message.state.delivery() != Delivery::Unknown {
             owes.push(Owe::CloseCase { code: UNCLEAR.to_owned(), message: message.id });
+        }
+        owes
+    }
+
+    /// What followers are to be told of a change.
+    fn announcements(&self, before: Option<&State>, message: &Message, address: &Address) -> Vec<Owe> {
+        if self.definitions.followers.is_empty() {
+            return Vec::new();
+        }
+        let mut kinds = Vec::new();
+        let (state, was) = (&message.state, before.map(State::delivery));
+        if was != Some(state.delivery()) {
+            kinds.push(format!("message.{}", state.delivery().word()));
+        }
+        let fresh = |now: Option<Time>, before: Option<Option<Time>>| now.is_some() && before.flatten().is_none();
+        if fresh(state.flags.replied, before.map(|b| b.flags.replied)) {
+            kinds.push("message.replied".to_owned());
+        }
+        if fresh(state.flags.opted_out, before.map(|b| b.flags.opted_out)) {
+            kinds.push("message.opted_out".to_owned());
+        }
+        let mut owes = Vec::new();
+        for kind in kinds {
+            for follower in self.definitions.followers.iter().filter(|f| f.wants(&kind)) {
+                let body = follower.body(&kind, message.updated_at, &announced(message, address, follower.reveal_numbers));
+                let id = hash16(&[b"announce", follower.name.as_bytes(), &message.id.bytes(), &message.rev.to_be_bytes(), kind.as_bytes()]);
+                owes.push(Owe::Announce { id, follower: follower.name.clone(), kind: kind.clone(), message: message.id, body });
+            }
         }
         owes
     }
@@ -62,6 +94,21 @@ impl Engine {
         }
         owes
     }
+}
+
+/// What a follower is told of a message.
+fn announced(message: &Message, address: &Address, reveal: bool) -> serde_json::Value {
+    let (intent, state) = (&message.intent, &message.state);
+    let number = match (&address.place, reveal) {
+        (Place::Sms(number), true) => number.e164().to_owned(),
+        (place, _) => place.masked(),
+    };
+    serde_json::json!({
+        "id": message.id, "address": address.id, "to": number, "delivery": state.delivery().word(), "status": state.word(), "because": because(message),
+        "vendor_code": state.vendor_code(), "duplicate": state.duplicate, "purpose": intent.purpose, "program": intent.program, "sender": intent.sender,
+        "segments": intent.size.segments, "labels": intent.labels, "journey": intent.origin.journey(), "run": intent.origin.run(),
+        "created_at": intent.created_at, "replied_at": state.flags.replied, "opted_out_at": state.flags.opted_out,
+    })
 }
 
 /// An alert for an engineer.

@@ -104,7 +104,7 @@ impl Engine {
             units.push(unit);
         }
         self.land_receipts(now, units, first_receipt).await?;
-        self.wake(&[Stage::Writebacks, Stage::Dispatch]);
+        self.wake(&[Stage::Writebacks, Stage::Announcements, Stage::Dispatch]);
         Ok(())
     }
 

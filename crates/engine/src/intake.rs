@@ -14,7 +14,7 @@ use trunkline_core::message;
 use trunkline_core::number::{Line, Number};
 use trunkline_core::purpose::Purpose;
 use trunkline_core::segment;
-use trunkline_core::source::Mapping;
+use trunkline_core::source::{Mapped, Mapping};
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
@@ -122,6 +122,15 @@ impl Engine {
         Ok(read.into_iter().map(|r| r.map_or_else(Taken::Refused, |event| Taken::Accepted(event.id))).collect())
     }
 
+    /// Takes an event that was mapped before: a rehearsal's.
+    pub async fn take_mapped(&self, mapped: Mapped) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let event = Event { id: self.key.event(&mapped.event.source, &mapped.event.id), mapped, received_at: now, hook: None, fate: None };
+        self.commit(now, Unit::one(Command::AcceptEvent(Box::new(event)))).await?;
+        self.wake(&[Stage::Ingest]);
+        Ok(())
+    }
+
     fn read_event(&self, value: &Value, now: Time) -> Result<Event, Vec<FieldProblem>> {
         let event = SourceEvent::parse(value, now)?;
         let configured = self.definitions.mapping_for(&event.source, &event.kind);
@@ -164,7 +173,7 @@ impl Engine {
 
     fn intent_of(&self, client: &str, request: &SendRequest, now: Time) -> Result<(Address, Intent), Vec<FieldProblem>> {
         let mut problems = Vec::new();
-        let number = self.textable("to", &request.to).map_err(|p| problems.push(p)).ok();
+        let number = self.textable("to", &request.to, None).map_err(|p| problems.push(p)).ok();
         let body = self.body_of(request).map_err(|p| problems.push(p)).ok();
         let program = self.program_of(request.program.as_deref()).map_err(|p| problems.push(p)).ok();
         let sender = self.definitions.senders.first();
@@ -201,8 +210,8 @@ impl Engine {
     }
 
     /// A number that a text can reach, as far as the numbering plan tells.
-    fn textable(&self, field: &str, text: &str) -> Result<Number, FieldProblem> {
-        let region = self.definitions.default_region.as_deref();
+    pub(crate) fn textable(&self, field: &str, text: &str, region: Option<&str>) -> Result<Number, FieldProblem> {
+        let region = region.or(self.definitions.default_region.as_deref());
         let number = Number::parse(text, region).map_err(|e| FieldProblem::new(field, e.to_string(), "write a mobile number in international form, such as +14155550123"))?;
         if number.line() == Line::Fixed {
             return Err(FieldProblem::new(field, "is a fixed line, which cannot receive texts", "give a mobile number"));
@@ -247,7 +256,7 @@ impl Engine {
     pub async fn record_consent(&self, client: &str, request: &ConsentRequest) -> Result<(AddressId, Address), Unwilling> {
         let now = self.clock.now();
         let mut problems = Vec::new();
-        let number = self.textable("address", &request.address).map_err(|p| problems.push(p)).ok();
+        let number = self.textable("address", &request.address, None).map_err(|p| problems.push(p)).ok();
         if let Err(problem) = request.program.as_deref().map_or(Ok(String::new()), |p| self.program_of(Some(p))) {
             problems.push(problem);
         }
@@ -280,7 +289,7 @@ impl Engine {
             let command = Command::News { address: fresh.id, guard_version: address.guard_version, news, messages: Vec::new(), owes };
             match self.commit(now, Unit::one(command)).await {
                 Ok(_) => {
-                    self.wake(&[Stage::Dispatch, Stage::Writebacks]);
+                    self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);
                     return Ok((fresh.id, after));
                 }
                 Err(StoreError::Conflict { .. }) => {}

@@ -16,7 +16,7 @@ use trunkline_core::segment;
 use trunkline_core::template::Template;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run};
+use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run, Trail};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::{customer_alert, system_alert};
@@ -63,11 +63,12 @@ impl Engine {
     fn step(&self, scene: &Scene<'_>, now: Time) -> Unit {
         let run = scene.run;
         let Position::At { step, visit, due } = &run.position else { return stop(run, "it is due and over at once") };
-        let Some(published) = self.definitions.journeys.get(&(run.journey.clone(), run.version)) else {
+        let journeys = self.journeys();
+        let Some(published) = journeys.versions.get(&(run.journey.clone(), run.version)) else {
             return stop(run, "its version of the journey is not published");
         };
         let facts = journey_facts(scene.event, scene.profile);
-        let moved = published.journey.advance(&self.expr, step, *visit, *due, &facts);
+        let moved = published.journey.advance(&self.expr, step, *visit, *due, &scene.address.zones, &facts);
         let mut commands = Vec::new();
         let (mut position, mut trail) = (moved.position, moved.trail);
         if let Some((step, visit, template)) = moved.send {
@@ -85,7 +86,7 @@ impl Engine {
         if let Position::Failed { why } = &position {
             commands.push(Command::Owe(system_alert("run_failed", &run.journey, format!("journeys/{}.toml: {why}; newest: {}", run.journey, run.id))));
         }
-        commands.push(Command::PutRun(Box::new(Run { position, ..run.clone() }), trail));
+        commands.push(Command::PutRun(Box::new(Run { position, ..run.clone() }), Trail { lines: trail, steps: moved.passed }));
         Unit(commands)
     }
 
@@ -155,5 +156,5 @@ fn unreachable(verdict: &Verdict, run: &Run, id: MessageId) -> Option<Owe> {
 fn stop(run: &Run, why: &str) -> Unit {
     let failed = Run { position: Position::Failed { why: why.to_owned() }, ..run.clone() };
     let alert = system_alert("run_failed", &run.journey, format!("run {} of journey '{}' cannot go on: {why}", run.id, run.journey));
-    Unit(vec![Command::Owe(alert), Command::PutRun(Box::new(failed), vec![why.to_owned()])])
+    Unit(vec![Command::Owe(alert), Command::PutRun(Box::new(failed), vec![why.to_owned()].into())])
 }

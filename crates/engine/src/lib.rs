@@ -3,7 +3,7 @@
 //! ```text
 //! outbound  source event -intake-> event -ingest-> run -journey-> message -dispatch-> call -settle-> message
 //! inbound   hook -receive-> hook row -inbox-> message / address / event
-//!           every change -same commit-> write-back, alert, case, counter
+//!           every change -same commit-> write-back, announcement, alert, case, counter
 //! ```
 //! Each stage loads facts, asks `trunkline_core`, and commits once. A stage that calls out is two ticks: one returns
 //! the calls as data, another takes whatever came of them. No stage sleeps, spawns or selects; `worker` does.
@@ -11,7 +11,9 @@
 pub mod definitions;
 pub mod transport;
 
+pub mod cancel;
 pub mod intake;
+pub mod profile;
 pub mod receive;
 
 pub mod inbox;
@@ -22,6 +24,8 @@ pub mod dispatch;
 pub mod settle;
 pub mod writeback;
 
+pub mod announce;
+
 pub mod sweep;
 pub mod worker;
 
@@ -31,7 +35,7 @@ pub mod verify;
 mod effects;
 mod facts;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -42,7 +46,7 @@ use trunkline_core::id::InstallationKey;
 use trunkline_core::time::Time;
 use trunkline_store::{Command, Store, StoreError, Unit};
 
-use definitions::Definitions;
+use definitions::{Definitions, Journeys};
 
 /// Everything a stage needs.
 pub struct Engine {
@@ -56,6 +60,7 @@ pub struct Engine {
     pub key: InstallationKey,
     /// This process's generation.
     pub epoch: i64,
+    journeys: RwLock<Arc<Journeys>>,
     expr: expr::Engine,
     rng: Mutex<ChaCha12Rng>,
     wakes: Wakes,
@@ -88,21 +93,24 @@ pub enum Stage {
     Dispatch,
     /// Due write-backs and calls to systems of record.
     Writebacks,
+    /// Due announcements and calls to followers.
+    Announcements,
     /// Relaying and housekeeping.
     Sweep,
 }
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 8] = [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Writebacks, Stage::Sweep];
+    pub const ALL: [Stage; 9] =
+        [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Writebacks, Stage::Announcements, Stage::Sweep];
 }
 
 #[derive(Default)]
-struct Wakes([Notify; 8]);
+struct Wakes([Notify; 9]);
 
 impl Wakes {
     fn of(&self, stage: Stage) -> &Notify {
-        let [inbound, receipts, sources, ingest, journeys, dispatch, writebacks, sweep] = &self.0;
+        let [inbound, receipts, sources, ingest, journeys, dispatch, writebacks, announcements, sweep] = &self.0;
         match stage {
             Stage::Inbound => inbound,
             Stage::Receipts => receipts,
@@ -111,6 +119,7 @@ impl Wakes {
             Stage::Journeys => journeys,
             Stage::Dispatch => dispatch,
             Stage::Writebacks => writebacks,
+            Stage::Announcements => announcements,
             Stage::Sweep => sweep,
         }
     }
@@ -126,7 +135,9 @@ impl Engine {
     /// An engine that claims nothing: intake and reads of the command line, beside a server that may be running.
     pub async fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>, definitions: Arc<Definitions>, seed: [u8; 32]) -> Result<Engine, StoreError> {
         let (key, epoch) = store.installation().await?;
+        let journeys = RwLock::new(Arc::new(definitions.journeys.clone()));
         Ok(Engine {
+            journeys,
             store,
             clock,
             definitions,
@@ -137,6 +148,21 @@ impl Engine {
             wakes: Wakes::default(),
             changes: watch::Sender::new(0),
         })
+    }
+
+    /// The journeys in force.
+    pub fn journeys(&self) -> Arc<Journeys> {
+        self.journeys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes up journeys that were published since; runs under way keep their versions.
+    async fn take_up_journeys(&self) -> Result<(), StoreError> {
+        if self.store.newest_definition().await?.unwrap_or_default() > self.journeys().newest {
+            let fresh = Arc::new(Journeys::read(&self.store.definitions().await?)?);
+            tracing::info!(journeys = fresh.current.len(), "newly published journeys are in force");
+            *self.journeys.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
+        Ok(())
     }
 
     /// Changes whenever something visible did.

@@ -88,6 +88,7 @@ impl Engine {
         tracing::warn!(hook = name, %reason, "a hook was refused");
         let now = self.clock.now();
         let refusal = Refusal {
+            number: 0,
             name: name.to_owned(),
             at: now,
             reason: reason.to_string(),

@@ -67,7 +67,7 @@ impl Engine {
                 }
             }
         }
-        self.wake(&[Stage::Receipts, Stage::Writebacks]);
+        self.wake(&[Stage::Receipts, Stage::Writebacks, Stage::Announcements]);
         (Tick { done: asked - results.len(), next: None }, results)
     }
 

@@ -8,7 +8,7 @@ use trunkline_core::id::{EventId, HookId};
 use trunkline_core::message::Event;
 use trunkline_core::owe::Owe;
 use trunkline_core::time::{Span, Time};
-use trunkline_store::row::HookState;
+use trunkline_store::row::{HookState, announcement_id};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::UNCLEAR;
@@ -38,9 +38,10 @@ impl Engine {
 
     /// Relays what is owed, and opens a case for each text that stays unclear.
     pub async fn sweep_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
+        self.take_up_journeys().await?;
         let relayed = self.store.relay(now, limit).await?;
         if relayed > 0 {
-            self.wake(&[Stage::Writebacks]);
+            self.wake(&[Stage::Writebacks, Stage::Announcements]);
         }
         let unclear = self.store.unclear_without_case(UNCLEAR, limit).await?;
         let fresh: Vec<Unit> = unclear
@@ -64,6 +65,8 @@ impl Engine {
             dead.then(|| Command::MoveHook(hook, HookState::Waiting { due: now }, "replayed".to_owned()))
         } else if let Ok(event) = id.parse::<EventId>() {
             Some(Command::ReviveEvent(event))
+        } else if let Some(announcement) = announcement_id(id) {
+            Some(Command::ReviveAnnouncement(announcement))
         } else {
             let dead = self.store.dead(10_000).await?;
             let found = dead.iter().find(|d| d.kind == "writeback" && d.id == id).and_then(|d| d.id.split_once('/'));

@@ -4,6 +4,7 @@
 //! no redirect: both could send a text twice. Answers are capped.
 
 use std::error::Error as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -14,7 +15,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use trunkline_connectors::http::{Phase, Reply, Request, Response, TransportError};
 
@@ -31,17 +32,44 @@ pub trait Transport: Send + Sync {
     async fn call(&self, request: Request) -> Reply;
 }
 
+/// The two ways out: to systems that an engineer configured, and to places that are guarded.
+#[derive(Clone)]
+pub struct Transports {
+    /// To vendors and systems of record.
+    pub plain: Arc<dyn Transport>,
+    /// To followers: never to a private address, however its name resolves.
+    pub guarded: Arc<dyn Transport>,
+}
+
+impl Transports {
+    /// The real clients.
+    pub fn new() -> Result<Transports, TransportError> {
+        Ok(Transports { plain: Arc::new(HttpTransport::new()?), guarded: Arc::new(HttpTransport::guarded()?) })
+    }
+}
+
 /// The real client.
 pub struct HttpTransport {
+    guarded: bool,
     client: Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>,
 }
 
 impl HttpTransport {
     /// A client with its own pool of connections.
     pub fn new() -> Result<HttpTransport, TransportError> {
+        HttpTransport::with(false)
+    }
+
+    /// The same, which connects to public addresses only: the check is made on the address that is connected to, so
+    /// that a name which resolves differently the next time gains nothing.
+    pub fn guarded() -> Result<HttpTransport, TransportError> {
+        HttpTransport::with(true)
+    }
+
+    fn with(guarded: bool) -> Result<HttpTransport, TransportError> {
         let fail = |e: &dyn std::fmt::Display| TransportError { phase: Phase::Tls, detail: e.to_string() };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { inner: GaiResolver::new(), guarded });
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
@@ -53,7 +81,7 @@ impl HttpTransport {
             .pool_timer(TokioTimer::new())
             .retry_canceled_requests(false)
             .build(connector);
-        Ok(HttpTransport { client })
+        Ok(HttpTransport { guarded, client })
     }
 }
 
@@ -76,6 +104,11 @@ impl HttpTransport {
         }
         // A request that cannot be built was never written.
         let built = builder.body(Full::new(request.body)).map_err(|e| TransportError { phase: Phase::Resolve, detail: e.to_string() })?;
+        // An address instead of a name is never resolved.
+        let literal = built.uri().host().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+        if self.guarded && literal.is_some_and(|ip| !public(ip)) {
+            return Err(TransportError { phase: Phase::Resolve, detail: NotPublic.to_string() });
+        }
         let answer = self.client.request(built).await.map_err(|e| {
             let phase = if e.is_connect() { connect_phase(&e) } else { Phase::Exchange };
             TransportError { phase, detail: chain(&e) }
@@ -91,7 +124,7 @@ impl HttpTransport {
 fn connect_phase(error: &hyper_util::client::legacy::Error) -> Phase {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
     while let Some(inner) = cause {
-        if inner.is::<Unresolved>() {
+        if inner.is::<Unresolved>() || inner.is::<NotPublic>() {
             return Phase::Resolve;
         }
         if is_tls(inner) {
@@ -113,24 +146,69 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// The system's resolver, its errors marked as its own.
 #[derive(Clone)]
-struct Resolver(GaiResolver);
+struct Resolver {
+    inner: GaiResolver,
+    guarded: bool,
+}
 
 #[derive(Debug, thiserror::Error)]
-#[error("the host name could not be resolved")]
-struct Unresolved(#[source] std::io::Error);
+enum Unresolved {
+    #[error("the host name could not be resolved")]
+    Failed(#[source] std::io::Error),
+    #[error(transparent)]
+    Guarded(#[from] NotPublic),
+}
+
+/// An address that a guarded call may not go to.
+#[derive(Debug, thiserror::Error)]
+#[error("the host is on a private network, which this call may not reach; write allow_private = true if it may")]
+struct NotPublic;
 
 impl tower_service::Service<Name> for Resolver {
-    type Response = GaiAddrs;
+    type Response = std::vec::IntoIter<SocketAddr>;
     type Error = Unresolved;
-    type Future = BoxFuture<'static, Result<GaiAddrs, Unresolved>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Unresolved>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
-        self.0.poll_ready(context).map_err(Unresolved)
+        self.inner.poll_ready(context).map_err(Unresolved::Failed)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let asked = self.0.call(name);
-        Box::pin(async move { asked.await.map_err(Unresolved) })
+        let (asked, guarded) = (self.inner.call(name), self.guarded);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = asked.await.map_err(Unresolved::Failed)?.filter(|at| !guarded || public(at.ip())).collect();
+            if found.is_empty() { Err(NotPublic.into()) } else { Ok(found.into_iter()) }
+        })
+    }
+}
+
+/// Whether an address is one of the public internet: none of this machine, of private or shared networks, of a link,
+/// of documentation, and no way around these through a mapping of IPv4 into IPv6.
+fn public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            let reserved = matches!((a, b, c), (0 | 240..=255, ..) | (100, 64..=127, _) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _));
+            !(reserved || v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_documentation())
+        }
+        IpAddr::V6(v6) => {
+            if let Some(v4) = v6.to_ipv4_mapped() {
+                return public(IpAddr::V4(v4));
+            }
+            let segments = v6.segments();
+            let [first, second, third, ..] = segments;
+            let embedded = |high: u16, low: u16| {
+                let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+                public(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
+            };
+            match (first, second) {
+                // Only 2000::/3 is given out; of it, Teredo and documentation are not.
+                (0x2001, 0 | 0xdb8) | (0x3fff, _) => false,
+                (0x2002, _) => embedded(second, third),
+                (0x64, 0xff9b) => matches!(segments, [_, _, 0, 0, 0, 0, high, low] if embedded(high, low)),
+                _ => (0x2000..=0x3fff).contains(&first),
+            }
+        }
     }
 }
 
@@ -149,6 +227,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use trunkline_core::time::Span;
@@ -209,6 +288,54 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_host_is_definite() {
         assert_eq!(phase_of("http://no-such-host.invalid/".to_owned()).await, Phase::Resolve);
+    }
+
+    #[test]
+    fn private_addresses_are_known() {
+        for ip in ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "2002:808:808::1", "64:ff9b::808:808", "::ffff:8.8.8.8"] {
+            assert!(public(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in [
+            "127.0.0.1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "203.0.113.9",
+            "192.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "2002:7f00:1::1",
+            "64:ff9b::a00:1",
+            "2001:db8::1",
+            "2001::1",
+            "::127.0.0.1",
+        ] {
+            assert!(!public(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guarded_call_reaches_nothing_private() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"] {
+            let reply = HttpTransport::guarded().unwrap().call(to(format!("http://{host}:{port}/"))).await;
+            assert_eq!(reply.unwrap_err().phase, Phase::Resolve, "{host}");
+        }
+        assert!(listener.accept().now_or_never().is_none(), "nobody called");
     }
 
     #[tokio::test]

@@ -13,9 +13,10 @@ use trunkline_core::time::{Span, Time};
 use trunkline_store::StoreError;
 use trunkline_store::row::HookLane;
 
+use crate::announce::{AnnounceCall, AnnounceResult};
 use crate::dispatch::{BEGIN_WITHIN, Call};
 use crate::settle::{CallResult, Heard};
-use crate::transport::Transport;
+use crate::transport::{Transport, Transports};
 use crate::writeback::{WriteCall, WriteResult};
 use crate::{Engine, Stage, Tick};
 
@@ -31,7 +32,7 @@ const FLOOR: Span = Span::millis(200);
 const AFTER_TROUBLE: Span = Span::millis(500);
 
 /// Every loop of a node, to be run until each ends by itself after `stop` says so.
-pub fn loops(engine: &Arc<Engine>, transport: &Arc<dyn Transport>, stop: &watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
+pub fn loops(engine: &Arc<Engine>, transports: &Transports, stop: &watch::Receiver<bool>) -> Vec<BoxFuture<'static, ()>> {
     let stage = |stage: Stage| -> BoxFuture<'static, ()> { Box::pin(run_stage(engine.clone(), stage, stop.clone())) };
     vec![
         stage(Stage::Inbound),
@@ -40,8 +41,9 @@ pub fn loops(engine: &Arc<Engine>, transport: &Arc<dyn Transport>, stop: &watch:
         stage(Stage::Ingest),
         stage(Stage::Journeys),
         stage(Stage::Sweep),
-        Box::pin(run_calls::<Texts>(engine.clone(), transport.clone(), stop.clone())),
-        Box::pin(run_calls::<Writes>(engine.clone(), transport.clone(), stop.clone())),
+        Box::pin(run_calls::<Texts>(engine.clone(), transports.clone(), stop.clone())),
+        Box::pin(run_calls::<Writes>(engine.clone(), transports.clone(), stop.clone())),
+        Box::pin(run_calls::<Announcements>(engine.clone(), transports.clone(), stop.clone())),
     ]
 }
 
@@ -53,8 +55,8 @@ async fn tick(engine: &Engine, stage: Stage, now: Time) -> Result<Tick, StoreErr
         Stage::Ingest => engine.ingest_tick(now, BATCH).await,
         Stage::Journeys => engine.journey_tick(now, BATCH).await,
         Stage::Sweep => engine.sweep_tick(now, BATCH).await,
-        // These two have loops of their own.
-        Stage::Dispatch | Stage::Writebacks => Ok(Tick::default()),
+        // These have loops of their own.
+        Stage::Dispatch | Stage::Writebacks | Stage::Announcements => Ok(Tick::default()),
     }
 }
 
@@ -115,7 +117,7 @@ trait CallsOut {
     type Heard;
 
     async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<Self::Call>, Tick), StoreError>;
-    async fn call(engine: &Engine, transport: &dyn Transport, call: Self::Call) -> Self::Heard;
+    async fn call(engine: &Engine, transports: &Transports, call: Self::Call) -> Self::Heard;
     /// Gives back what could not be committed.
     async fn settle(engine: &Engine, heard: Vec<Self::Heard>) -> Vec<Self::Heard>;
 }
@@ -132,8 +134,8 @@ impl CallsOut for Texts {
         engine.claim_tick(engine.clock.now(), slots).await
     }
 
-    async fn call(engine: &Engine, transport: &dyn Transport, call: Call) -> CallResult {
-        make_call(engine, transport, call).await
+    async fn call(engine: &Engine, transports: &Transports, call: Call) -> CallResult {
+        make_call(engine, transports.plain.as_ref(), call).await
     }
 
     async fn settle(engine: &Engine, heard: Vec<CallResult>) -> Vec<CallResult> {
@@ -153,8 +155,8 @@ impl CallsOut for Writes {
         engine.writeback_claim_tick(engine.clock.now(), slots).await
     }
 
-    async fn call(_: &Engine, transport: &dyn Transport, call: WriteCall) -> WriteResult {
-        let reply = transport.call(call.request).await;
+    async fn call(_: &Engine, transports: &Transports, call: WriteCall) -> WriteResult {
+        let reply = transports.plain.call(call.request).await;
         WriteResult { row: call.row, word: call.word, reply }
     }
 
@@ -163,7 +165,29 @@ impl CallsOut for Writes {
     }
 }
 
-async fn run_calls<C: CallsOut>(engine: Arc<Engine>, transport: Arc<dyn Transport>, mut stop: watch::Receiver<bool>) {
+struct Announcements;
+
+impl CallsOut for Announcements {
+    const STAGE: Stage = Stage::Announcements;
+    const SLOTS: usize = WRITES;
+    type Call = AnnounceCall;
+    type Heard = AnnounceResult;
+
+    async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<AnnounceCall>, Tick), StoreError> {
+        engine.announce_claim_tick(engine.clock.now(), slots).await
+    }
+
+    async fn call(_: &Engine, transports: &Transports, call: AnnounceCall) -> AnnounceResult {
+        let transport = if call.allow_private { &transports.plain } else { &transports.guarded };
+        AnnounceResult { row: call.row, reply: transport.call(call.request).await }
+    }
+
+    async fn settle(engine: &Engine, heard: Vec<AnnounceResult>) -> Vec<AnnounceResult> {
+        engine.announce_settle_tick(engine.clock.now(), heard).await.1
+    }
+}
+
+async fn run_calls<C: CallsOut>(engine: Arc<Engine>, transports: Transports, mut stop: watch::Receiver<bool>) {
     let mut flying = FuturesUnordered::new();
     let mut heard: Vec<C::Heard> = Vec::new();
     loop {
@@ -176,7 +200,7 @@ async fn run_calls<C: CallsOut>(engine: Arc<Engine>, transport: Arc<dyn Transpor
                 Ok((calls, tick)) => {
                     // Something was found and more may be there: look again at once.
                     wait = if calls.is_empty() && tick.done == 0 { until(&engine, tick.next) } else { Span::ZERO };
-                    flying.extend(calls.into_iter().map(|call| C::call(&engine, transport.as_ref(), call)));
+                    flying.extend(calls.into_iter().map(|call| C::call(&engine, &transports, call)));
                 }
                 Err(error) => wait = trouble(C::STAGE, &error),
             }

@@ -81,7 +81,14 @@ impl Engine {
             }
             Subject::Address(id) => (address_facts(find(addresses, id).ok_or_else(missing)?), "consent".to_owned()),
         };
-        connector.request(&self.expr, &facts).map(|request| (request, word)).map_err(|e| format!("connectors/{}.toml: {e}", connector.name))
+        let request = connector.request(&self.expr, &facts).map_err(|e| format!("connectors/{}.toml: {e}", connector.name))?;
+        if self.definitions.systems.is_empty() {
+            return Ok((request, word));
+        }
+        match connector.foreign_field(&request, |field| self.definitions.owner(field)) {
+            Some((field, owner)) => Err(format!("connectors/{}.toml: the body writes '{field}', which '{owner}' owns; take it out, or change [systems.{owner}]", connector.name)),
+            None => Ok((request, word)),
+        }
     }
 
     /// Commits what came of writes; gives back those that could not be committed.
@@ -101,7 +108,6 @@ impl Engine {
 
     async fn writeback_settle_once(&self, now: Time, results: &[WriteResult]) -> Result<(), StoreError> {
         let mut units = Vec::new();
-        let mut notes = Vec::new();
         for result in results {
             let Some(connector) = self.definitions.connectors.iter().find(|c| c.name == result.row.connector) else { continue };
             let before = &result.row;
@@ -109,45 +115,30 @@ impl Engine {
             match connector.outcome(&result.reply) {
                 Written::Done => {
                     let row = Writeback { state: WritebackState::Idle, written: before.wanted, tries: 0, cause: String::new(), ..before.clone() };
-                    units.push(put(row, before));
-                    notes.push((before.subject, message::Event::WrittenBack { connector: connector_name, record, word: result.word.clone() }));
+                    let event = message::Event::WrittenBack { connector: connector_name, record, word: result.word.clone() };
+                    units.push(noted(before.subject, event, put(row, before)));
                 }
                 Written::Retry { after, cause } if before.tries < connector.definition.max_attempts => {
                     let due = now + WRITEBACKS.wait(before.tries, after, self.draw());
                     units.push(put(Writeback { state: WritebackState::Due, due, cause, ..before.clone() }, before));
                 }
                 Written::Retry { cause, .. } | Written::GiveUp { cause } => {
-                    units.push(give_up(before, before, &cause));
-                    notes.push((before.subject, message::Event::WritebackDead { connector: connector_name, record, cause }));
+                    let event = message::Event::WritebackDead { connector: connector_name, record, cause: cause.clone() };
+                    units.push(noted(before.subject, event, give_up(before, before, &cause)));
                 }
             }
         }
         // A row that moved meanwhile was taken over by a newer generation, which writes the latest value again.
-        self.commit_all(now, "write-back settle", units).await?;
-        self.note(now, notes).await
+        self.commit_all(now, "write-back settle", units).await.map(|_| ())
     }
+}
 
-    /// Writes what happened into the messages' histories; a message that moves meanwhile is loaded again.
-    async fn note(&self, now: Time, mut notes: Vec<(Subject, message::Event)>) -> Result<(), StoreError> {
-        for _ in 0..8 {
-            notes.retain(|(subject, _)| matches!(subject, Subject::Message(_)));
-            if notes.is_empty() {
-                return Ok(());
-            }
-            let ids: Vec<_> = notes.iter().filter_map(|(s, _)| if let Subject::Message(id) = s { Some(*id) } else { None }).collect();
-            let messages = self.store.messages(&ids).await?;
-            let addresses = self.store.addresses(&messages.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
-            let mut units = Vec::new();
-            for (subject, event) in &notes {
-                let found = messages.iter().find(|m| *subject == Subject::Message(m.id)).and_then(|m| find(&addresses, m.intent.address).map(|a| (m, a)));
-                let change = found.and_then(|(message, address)| self.change(message, event.clone(), None, address, now).ok());
-                units.push(change.map_or_else(Unit::default, |c| Unit::one(Command::PutMessage(Box::new(c)))));
-            }
-            let landed = self.commit_all(now, "write-back history", units).await?;
-            notes = notes.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(n, _)| n).collect();
-        }
-        Ok(())
+/// What happened to the record, in the history of the message that it is about.
+fn noted(subject: Subject, event: message::Event, mut unit: Unit) -> Unit {
+    if let Subject::Message(id) = subject {
+        unit.0.insert(0, Command::Note(id, event));
     }
+    unit
 }
 
 fn put(row: Writeback, expect: &Writeback) -> Unit {

@@ -164,6 +164,13 @@ impl Connector {
         })
     }
 
+    /// A field of the body that some system owns which is not Trunkline, and that system: only fields of ours are ever
+    /// written. Bodies that are no JSON object have no fields that anybody could own.
+    pub fn foreign_field<'a>(&self, request: &Request, owner: impl Fn(&str) -> Option<&'a str>) -> Option<(String, String)> {
+        let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(&request.body) else { return None };
+        fields.keys().find_map(|field| owner(field).filter(|o| *o != "trunkline").map(|o| (field.clone(), o.to_owned())))
+    }
+
     /// Reads the answer. An unclear one is tried again: writing the latest value twice changes nothing.
     pub fn outcome(&self, reply: &Reply) -> Written {
         let response = match reply {

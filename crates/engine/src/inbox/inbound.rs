@@ -42,7 +42,7 @@ impl Engine {
                 }
             }
         }
-        self.wake(&[Stage::Dispatch, Stage::Writebacks]);
+        self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);
         Ok(())
     }
 

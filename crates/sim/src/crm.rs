@@ -32,6 +32,15 @@ pub struct Write {
 pub struct Crm {
     records: BTreeMap<String, Value>,
     history: BTreeMap<String, Vec<Write>>,
+    writes: u64,
+    finals: usize,
+}
+
+/// The delivery states that nothing follows but a correction.
+const FINAL: [&str; 6] = ["delivered", "undelivered", "suppressed", "expired", "canceled", "failed"];
+
+fn is_final(record: &Value) -> bool {
+    record.get("delivery").and_then(Value::as_str).is_some_and(|word| FINAL.contains(&word))
 }
 
 impl Crm {
@@ -72,11 +81,24 @@ impl Crm {
         self.history.get(record).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// How often records were written.
+    pub fn total_writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// How many records are about texts that came to an end.
+    pub fn finals(&self) -> usize {
+        self.finals
+    }
+
     fn write(&mut self, now: Time, key: String, body: &[u8]) -> Answer {
         let Ok(value) = serde_json::from_slice::<Value>(body) else { return problem(400, "the body is not JSON") };
         self.history.entry(key.clone()).or_default().push(Write { at: now, body: value.clone() });
-        let status = if self.records.insert(key, value.clone()).is_some() { 200 } else { 201 };
-        Answer::json(status, &value)
+        self.writes += 1;
+        self.finals += usize::from(is_final(&value));
+        let before = self.records.insert(key, value.clone());
+        self.finals -= usize::from(before.as_ref().is_some_and(is_final));
+        Answer::json(if before.is_some() { 200 } else { 201 }, &value)
     }
 }
 

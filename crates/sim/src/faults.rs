@@ -5,6 +5,7 @@
 
 use rand_core::RngCore;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use trunkline_core::time::Time;
 
 use crate::outgoing::between;
@@ -31,6 +32,8 @@ pub struct Faults {
     pub callback_reorder_permille: u32,
     /// Each callback is late by up to so many milliseconds of business time, which may also change their order.
     pub callback_delay_ms_max: u64,
+    /// Receipts come after a fifth of a second instead of seconds: for measuring, not for trying out.
+    pub quick_receipts: bool,
     /// The CRM refuses every connection.
     pub crm_down: bool,
     /// How long the CRM takes to answer, in real milliseconds; applied by whoever carries the answer.
@@ -51,7 +54,38 @@ pub struct TooLikely {
     pub given: u32,
 }
 
+/// A setting that does not exist, or a value that it cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct BadSetting {
+    /// What the setting was called.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
 impl Faults {
+    /// These faults with some settings changed; a setting that is changed to nothing goes back to its default.
+    pub fn changed(&self, changes: &Map<String, Value>) -> Result<Faults, BadSetting> {
+        let bad = |name: &str, problem: String| BadSetting { name: name.to_owned(), problem };
+        let Ok(Value::Object(mut all)) = serde_json::to_value(self) else { return Ok(self.clone()) };
+        for (name, value) in changes {
+            if !all.contains_key(name) {
+                let known: Vec<&str> = all.keys().map(String::as_str).collect();
+                return Err(bad(name, format!("there is no such setting; there are {}", known.join(", "))));
+            }
+            if value.is_null() {
+                all.remove(name);
+                continue;
+            }
+            // Alone first: an error of the whole would not say which setting it is about.
+            let alone: Map<String, Value> = [(name.clone(), value.clone())].into_iter().collect();
+            serde_json::from_value::<Faults>(Value::Object(alone)).map_err(|e| bad(name, e.to_string()))?;
+            all.insert(name.clone(), value.clone());
+        }
+        serde_json::from_value(Value::Object(all)).map_err(|e| bad("", e.to_string()))
+    }
+
     /// Whether every chance is one.
     pub fn check(&self) -> Result<(), TooLikely> {
         let chances = [
@@ -88,6 +122,8 @@ pub(crate) enum Fate {
     Late,
     Contradicted,
     UnknownWord,
+    Unreachable,
+    Filtered,
 }
 
 /// A status that a text reaches.
@@ -117,15 +153,23 @@ impl Fate {
             "0010" => Fate::Late,
             "0011" => Fate::Contradicted,
             "0012" => Fate::UnknownWord,
+            "0013" => Fate::Unreachable,
+            "0014" => Fate::Filtered,
             _ => Fate::Plain,
         }
     }
 
+    /// Whether the text is on a phone in the end.
+    pub(crate) fn reaches_the_phone(self) -> bool {
+        !matches!(self, Fate::UnknownHandset | Fate::Landline | Fate::Unreachable | Fate::Filtered | Fate::HangNotTaken | Fate::ErrorNotTaken)
+    }
+
     /// The statuses that a text goes through, in true order.
-    pub(crate) fn steps(self, now: Time, rng: &mut dyn RngCore) -> Vec<Step> {
-        let sent = now + between(rng, 300, 900);
+    pub(crate) fn steps(self, now: Time, faults: &Faults, rng: &mut dyn RngCore) -> Vec<Step> {
+        let (to_sent, to_done) = if faults.quick_receipts { ((20, 20), (200, 200)) } else { ((300, 900), (2_000, 5_000)) };
+        let sent = now + between(rng, to_sent.0, to_sent.1);
         let middle = sent + between(rng, 100, 500);
-        let done = now + between(rng, 2_000, 5_000);
+        let done = now + between(rng, to_done.0, to_done.1);
         let after = done + between(rng, 1_000, 4_000);
         let step = |at: Time, word: &'static str| Step { at, word, code: None };
         let lost = |at: Time, code: &'static str, meaning: &'static str| Step { at, word: "undelivered", code: Some((code, meaning)) };
@@ -135,6 +179,8 @@ impl Fate {
             Fate::Landline => all.push(lost(done, "30006", "Landline or unreachable carrier")),
             Fate::Contradicted => all.extend([step(done, "delivered"), lost(after, "30008", "Unknown error")]),
             Fate::UnknownWord => all.extend([step(middle, "teleported"), step(done, "delivered")]),
+            Fate::Unreachable => all.push(lost(done, "30003", "Unreachable destination handset")),
+            Fate::Filtered => all.push(lost(done, "30007", "Message filtered")),
             Fate::Plain | Fate::NoReceipts | Fate::HangTaken | Fate::HangNotTaken | Fate::ErrorTaken | Fate::ErrorNotTaken | Fate::ThrottleOnce | Fate::Shuffled | Fate::Late => {
                 all.push(step(done, "delivered"));
             }
@@ -180,8 +226,26 @@ mod tests {
     }
 
     #[test]
+    fn single_settings_change() {
+        let before = Faults { throttle_permille: 7, crm_down: true, ..Faults::default() };
+        let change = |text: &str| before.changed(serde_json::from_str::<Value>(text).unwrap().as_object().unwrap());
+        assert_eq!(change("{}").unwrap(), before);
+        let after = change("{\"vendor_latency_ms\": 40, \"crm_down\": null}").unwrap();
+        assert_eq!(after, Faults { throttle_permille: 7, vendor_latency_ms: 40, ..Faults::default() });
+        for (text, name, problem) in [
+            ("{\"crm_dwn\": true}", "crm_dwn", "crm_down"),
+            ("{\"crm_slow_ms\": 5, \"throttle_permille\": \"often\"}", "throttle_permille", "expected u32"),
+            ("{\"quick_receipts\": 1}", "quick_receipts", "expected a boolean"),
+        ] {
+            let bad = change(text).unwrap_err();
+            assert_eq!(bad.name, name);
+            assert!(bad.problem.contains(problem), "{bad}");
+        }
+    }
+
+    #[test]
     fn every_magic_number() {
-        let table: [(&str, &str, &[&str], usize); 13] = [
+        let table: [(&str, &str, &[&str], usize); 15] = [
             ("0123", "accepted", &["sent", "delivered"], 1),
             ("0001", "accepted", &["sent", "undelivered30005"], 0),
             ("0002", "accepted", &["sent", "undelivered30006"], 0),
@@ -195,6 +259,8 @@ mod tests {
             ("0010", "accepted", &["sent", "delivered"], 1),
             ("0011", "accepted", &["sent", "delivered", "undelivered30008"], 1),
             ("0012", "accepted", &["sent", "teleported", "delivered"], 1),
+            ("0013", "accepted", &["sent", "undelivered30003"], 0),
+            ("0014", "accepted", &["sent", "undelivered30007"], 0),
         ];
         for (last, expect, words, texts) in table {
             let mut bench = bench();

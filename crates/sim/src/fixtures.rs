@@ -9,19 +9,24 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use trunkline_connectors::crm::declared::Connector;
+use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::{Span, Time};
-use trunkline_engine::definitions::{Account, Definitions, Draft, OptOutReply, Program, Sender, SourceDefinition, VerifyMode, publish};
+use trunkline_engine::definitions::{Account, Definitions, Draft, OptOutReply, Program, Sender, SourceDefinition, System, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
+
+use crate::vendor::VendorSettings;
 
 /// Where the simulated world calls Trunkline.
 pub const PUBLIC_URL: &str = "https://trunkline.test";
 /// The account's id at the vendor.
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000000";
+/// The sandbox's Messaging Service, which picks a sender by itself.
+pub const MESSAGING_SERVICE: &str = "MG00000000000000000000000000000000";
 /// Its token.
 pub const AUTH_TOKEN: &str = "sandbox-auth-token";
 /// The shop's secret.
@@ -32,18 +37,26 @@ pub const CRM_TOKEN: &str = "crm-sandbox-token";
 pub const SENDER: &str = "+15005550006";
 
 /// Every file of the shipped configuration: (path, text).
-pub const SHIPPED: [(&str, &str); 11] = [
+pub const SHIPPED: [(&str, &str); 19] = [
     ("trunkline.toml", include_str!("../../../config/trunkline.toml")),
     ("sources/shopify.toml", include_str!("../../../config/sources/shopify.toml")),
+    ("sources/logistics.toml", include_str!("../../../config/sources/logistics.toml")),
+    ("sources/bookings.toml", include_str!("../../../config/sources/bookings.toml")),
     ("connectors/crm.toml", include_str!("../../../config/connectors/crm.toml")),
     ("connectors/crm_contacts.toml", include_str!("../../../config/connectors/crm_contacts.toml")),
     ("journeys/order-confirmed.toml", include_str!("../../../config/journeys/order-confirmed.toml")),
     ("journeys/order-shipped.toml", include_str!("../../../config/journeys/order-shipped.toml")),
+    ("journeys/delivery-exception.toml", include_str!("../../../config/journeys/delivery-exception.toml")),
+    ("journeys/appointment-reminder.toml", include_str!("../../../config/journeys/appointment-reminder.toml")),
     ("templates/order_confirmed/default.txt", include_str!("../../../config/templates/order_confirmed/default.txt")),
     ("templates/order_confirmed/fr.txt", include_str!("../../../config/templates/order_confirmed/fr.txt")),
     ("templates/order_confirmed/es.txt", include_str!("../../../config/templates/order_confirmed/es.txt")),
     ("templates/order_shipped/default.txt", include_str!("../../../config/templates/order_shipped/default.txt")),
     ("templates/order_shipped/fr.txt", include_str!("../../../config/templates/order_shipped/fr.txt")),
+    ("templates/delivery_exception/default.txt", include_str!("../../../config/templates/delivery_exception/default.txt")),
+    ("templates/delivery_exception/fr.txt", include_str!("../../../config/templates/delivery_exception/fr.txt")),
+    ("templates/appointment_reminder/default.txt", include_str!("../../../config/templates/appointment_reminder/default.txt")),
+    ("templates/appointment_reminder/fr.txt", include_str!("../../../config/templates/appointment_reminder/fr.txt")),
 ];
 
 /// A journey with three texts, two of them back to back.
@@ -122,21 +135,24 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc
     #[derive(Deserialize)]
     struct Main {
         programs: BTreeMap<String, Program>,
+        systems: BTreeMap<String, System>,
     }
     #[derive(Deserialize)]
     struct Maps {
+        system: String,
+        reads: Option<String>,
         map: Vec<Mapping>,
     }
     let main: Main = read("trunkline.toml", text("trunkline.toml"))?;
     let maps: Maps = read("sources/shopify.toml", text("sources/shopify.toml"))?;
     let templates = templates();
     let mut drafts = Vec::new();
-    for name in ["order-confirmed", "order-shipped"] {
+    for name in ["order-confirmed", "order-shipped", "delivery-exception", "appointment-reminder"] {
         let path = format!("journeys/{name}.toml");
         drafts.push(Draft::new(name, read::<Journey>(&path, text(&path))?, &templates));
     }
     drafts.push(Draft::new("series", read("series", SERIES)?, &templates));
-    let (journeys, current) = publish(store, now, &drafts).await?;
+    let journeys = publish_all(store, now, &drafts).await?;
     let settings = AccountSettings {
         name: "twilio".to_owned(),
         provider: "twilio".to_owned(),
@@ -148,7 +164,13 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc
     };
     let accounts = registry::provider(&settings).map(|provider| ("twilio".to_owned(), Account { provider, verify: VerifyMode::Enforce }));
     let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
-    let source = SourceDefinition { system: "shopify".to_owned(), webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
+    let shop = SourceDefinition { system: maps.system, webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
+    let mut sources = BTreeMap::from([("shopify".to_owned(), shop)]);
+    for name in ["logistics", "bookings"] {
+        let path = format!("sources/{name}.toml");
+        let maps: Maps = read(&path, text(&path))?;
+        sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
+    }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
     let sender = Sender { number: SENDER.to_owned(), account: "twilio".to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
     Ok(Arc::new(Definitions {
@@ -159,10 +181,53 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc
         accounts: accounts.into_iter().collect(),
         senders: vec![sender],
         programs: main.programs,
-        sources: [("shopify".to_owned(), source)].into(),
+        sources,
         journeys,
-        current,
+        systems: main.systems,
+        followers: vec![Follower {
+            name: "bi".to_owned(),
+            url: "https://bi.example/hooks".to_owned(),
+            events: vec!["message.*".to_owned()],
+            keys: SigningKey::parse(&crate::follower::KEY.into()).into_iter().collect(),
+            allow_private: false,
+            reveal_numbers: false,
+            timeout: Span::secs(15),
+        }],
         templates,
         connectors: vec![connector("crm")?, connector("crm_contacts")?],
     }))
+}
+
+/// Definitions with one journey, whose accounts speak to the fake vendor and to nothing else: for a rehearsal.
+pub fn rehearsed(mut definitions: Definitions, journey: &str) -> Definitions {
+    definitions.journeys.current.retain(|name, _| name == journey);
+    PUBLIC_URL.clone_into(&mut definitions.public_url);
+    (definitions.connectors, definitions.followers) = (Vec::new(), Vec::new());
+    for (name, account) in &mut definitions.accounts {
+        let settings = AccountSettings {
+            name: name.clone(),
+            provider: "twilio".to_owned(),
+            account_id: ACCOUNT_SID.to_owned(),
+            secrets: vec![AUTH_TOKEN.into()],
+            signing_keys: Vec::new(),
+            base_url: None,
+            timeout: Span::secs(10),
+        };
+        if let Some(provider) = registry::provider(&settings) {
+            *account = Account { provider, verify: VerifyMode::Enforce };
+        }
+    }
+    definitions
+}
+
+/// A fake vendor that knows the senders of definitions.
+pub fn vendor_for(definitions: &Definitions) -> VendorSettings {
+    let inbound = |sender: &Sender| (sender.number.clone(), format!("{PUBLIC_URL}/hooks/{}", sender.account));
+    VendorSettings {
+        account_sid: ACCOUNT_SID.to_owned(),
+        auth_token: AUTH_TOKEN.to_owned(),
+        inbound_urls: definitions.senders.iter().map(inbound).collect(),
+        answers_stop: true,
+        messaging_service: None,
+    }
 }

@@ -1,10 +1,13 @@
 //! The sandbox: the same fakes behind real HTTP, for people who try the product.
 //!
-//! Its own file because it is the one owner of fakes, faults, dice and clock; routes and delivery are files below.
-//! It binds no port and makes no connection: the listener and the means to post hooks are handed in.
+//! Its own file because it is the one owner of fakes, faults, dice and clock; phones, refusals, routes and delivery
+//! are files below. It binds no port and makes no connection: the listener and the means to post hooks are handed in.
 
 mod deliver;
+mod phones;
+mod refused;
 mod routes;
+mod tally;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,18 +17,21 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 use trunkline_connectors::http::Request;
 use trunkline_core::clock::Clock;
-use trunkline_core::number::{Number, NumberError};
-use trunkline_core::time::{Span, Time};
+use trunkline_core::number::Number;
+use trunkline_core::time::{Span, Time, Uptime};
 
 pub use self::deliver::{Deliver, Delivered, HookCounts};
 use self::deliver::{Origin, Queue, Waiting};
+pub use self::phones::{OnScreen, Screen};
+pub use self::refused::SandboxError;
 pub use self::routes::router;
+pub use self::tally::Tally;
 use crate::crm::Crm;
 use crate::faults::Faults;
 use crate::outgoing::{Answer, Choice, Effect, PersonText, PhoneText};
@@ -49,6 +55,8 @@ pub struct SandboxSettings {
     pub auth_token: String,
     /// Our senders in E.164.
     pub senders: Vec<String>,
+    /// The messaging service, `MG…`, that sends from all of them; absent means there is none.
+    pub messaging_service: Option<String>,
     /// Where the vendor announces texts from people, such as `/hooks/twilio`.
     pub inbound_path: String,
     /// The secret that signs the shop's hooks.
@@ -61,24 +69,19 @@ pub struct SandboxSettings {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Why the sandbox does not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SandboxError {
-    /// Not a phone number.
-    #[error("what was given as a phone {0}")]
-    Phone(NumberError),
-    /// Not one of our senders.
-    #[error("{0} is not a sender of this sandbox")]
-    Sender(String),
-    /// A text that no phone sends.
-    #[error("a text has from 1 to {longest} characters", longest = LONGEST_REPLY)]
-    Body,
-    /// No such order.
-    #[error("there is no order {0}")]
-    Order(String),
-    /// A fault that cannot be.
-    #[error(transparent)]
-    Fault(#[from] crate::faults::TooLikely),
+/// What a client needs in order to talk to the sandbox: all of it made up, and good for nothing else.
+#[derive(Clone, Serialize)]
+pub struct Credentials {
+    /// The vendor's account.
+    pub account_sid: String,
+    /// The vendor's auth token.
+    pub auth_token: String,
+    /// Our senders.
+    pub senders: Vec<String>,
+    /// The messaging service, if there is one.
+    pub messaging_service: Option<String>,
+    /// Where texts from people are announced.
+    pub inbound_url: String,
 }
 
 /// Everything that a person may look at.
@@ -104,6 +107,8 @@ pub struct Snapshot {
     pub totals: Totals,
     /// What became of the hooks.
     pub hooks: HookCounts,
+    /// How long their answers took, in real milliseconds: the median, and what 99 of 100 did not exceed.
+    pub hook_ack_ms: (f64, f64),
     /// Hooks neither delivered nor given up.
     pub pending: usize,
     /// What goes wrong on purpose.
@@ -123,6 +128,8 @@ pub struct Totals {
     pub orders: usize,
     /// CRM records.
     pub crm: usize,
+    /// Those of them about texts that came to an end.
+    pub crm_final: usize,
 }
 
 /// The sandbox; clones are handles to the same one.
@@ -136,7 +143,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     deliver: Arc<dyn Deliver>,
     added: Notify,
-    senders: Vec<String>,
+    credentials: Credentials,
 }
 
 struct Fakes {
@@ -154,10 +161,18 @@ impl Sandbox {
         let base = settings.target_base_url.trim_end_matches('/');
         let inbound = format!("{base}{}", settings.inbound_path);
         let hook_url = format!("{base}{}", settings.shop_path);
-        let vendor = VendorSettings {
+        let credentials = Credentials {
             account_sid: settings.account_sid,
             auth_token: settings.auth_token,
-            inbound_urls: settings.senders.iter().map(|sender| (sender.clone(), inbound.clone())).collect(),
+            senders: settings.senders,
+            messaging_service: settings.messaging_service,
+            inbound_url: inbound,
+        };
+        let vendor = VendorSettings {
+            account_sid: credentials.account_sid.clone(),
+            auth_token: credentials.auth_token.clone(),
+            inbound_urls: credentials.senders.iter().map(|sender| (sender.clone(), credentials.inbound_url.clone())).collect(),
+            messaging_service: credentials.messaging_service.clone(),
             answers_stop: true,
         };
         let shop = ShopSettings { secret: settings.shop_secret, hook_url, domain: SHOP_DOMAIN.to_owned() };
@@ -169,14 +184,14 @@ impl Sandbox {
             queue: Queue::default(),
             rng: ChaCha8Rng::seed_from_u64(settings.seed),
         };
-        let shared = Shared { fakes: Mutex::new(fakes), clock: settings.clock, deliver, added: Notify::new(), senders: settings.senders };
+        let shared = Shared { fakes: Mutex::new(fakes), clock: settings.clock, deliver, added: Notify::new(), credentials };
         Sandbox { shared: Arc::new(shared) }
     }
 
     /// A person texts one of our senders.
     pub fn reply(&self, phone: &str, sender: &str, body: &str) -> Result<(), SandboxError> {
         let phone = Number::parse(phone, None).map_err(SandboxError::Phone)?;
-        if !self.shared.senders.iter().any(|known| known == sender) {
+        if !self.shared.credentials.senders.iter().any(|known| known == sender) {
             return Err(SandboxError::Sender(sender.chars().take(32).collect()));
         }
         if body.is_empty() || body.chars().count() > LONGEST_REPLY {
@@ -218,6 +233,21 @@ impl Sandbox {
         Ok(())
     }
 
+    /// A customer takes an order back, which happens once to an order.
+    pub fn cancel(&self, order_id: i64) -> Result<(), SandboxError> {
+        let now = self.now();
+        let mut guard = self.fakes();
+        let fakes = &mut *guard;
+        if !fakes.shop.orders().contains_key(&order_id) {
+            return Err(SandboxError::Order(order_id.to_string()));
+        }
+        let hook = fakes.shop.order_cancelled(now, order_id, &mut fakes.rng).ok_or_else(|| SandboxError::Cancelled(order_id.to_string()))?;
+        fakes.queue.add(Origin::Shop, hook);
+        drop(guard);
+        self.shared.added.notify_one();
+        Ok(())
+    }
+
     /// What goes wrong on purpose.
     pub fn faults(&self) -> Faults {
         self.fakes().faults.clone()
@@ -228,6 +258,28 @@ impl Sandbox {
         faults.check()?;
         self.fakes().faults = faults;
         Ok(())
+    }
+
+    /// Changes some of what goes wrong on purpose, from the next call on; the faults as they are then.
+    pub fn change_faults(&self, changes: &Map<String, Value>) -> Result<Faults, SandboxError> {
+        let mut fakes = self.fakes();
+        let faults = fakes.faults.changed(changes)?;
+        faults.check()?;
+        fakes.faults = faults.clone();
+        Ok(faults)
+    }
+
+    /// What a client needs in order to talk to the sandbox.
+    pub fn credentials(&self) -> &Credentials {
+        &self.shared.credentials
+    }
+
+    /// What one phone shows, oldest first: at most so many texts of each direction, the latest.
+    pub fn screen(&self, phone: &str, most: usize) -> Result<Screen, SandboxError> {
+        let phone = Number::parse(phone, None).map_err(SandboxError::Phone)?;
+        let now = self.now();
+        let fakes = self.fakes();
+        Ok(phones::screen(phone.e164(), fakes.vendor.texts(), fakes.vendor.replies(), now, most))
     }
 
     /// Hooks neither delivered nor given up.
@@ -247,15 +299,23 @@ impl Sandbox {
         let (vendor, orders, records) = (&fakes.vendor, fakes.shop.orders(), fakes.crm.records());
         Snapshot {
             now,
-            senders: self.shared.senders.clone(),
+            senders: self.shared.credentials.senders.clone(),
             texts: latest(vendor.texts(), most).iter().filter(|text| text.at <= now).cloned().collect(),
             replies: latest(vendor.replies(), most).to_vec(),
             opt_outs: latest(vendor.opt_outs(), most).to_vec(),
             opt_ins: latest(vendor.opt_ins(), most).to_vec(),
             orders: orders.values().skip(orders.len().saturating_sub(most)).cloned().collect(),
             crm: records.iter().take(most).map(|(key, record)| (key.clone(), record.clone())).collect(),
-            totals: Totals { accepted: vendor.accepted().len(), texts: vendor.texts().len(), replies: vendor.replies().len(), orders: orders.len(), crm: records.len() },
+            totals: Totals {
+                accepted: vendor.accepted().len(),
+                texts: vendor.texts().len(),
+                replies: vendor.replies().len(),
+                orders: orders.len(),
+                crm: records.len(),
+                crm_final: fakes.crm.finals(),
+            },
             hooks: fakes.queue.counts(),
+            hook_ack_ms: (fakes.queue.latencies().percentile(50), fakes.queue.latencies().percentile(99)),
             pending: fakes.queue.pending(),
             faults: fakes.faults.clone(),
         }
@@ -283,19 +343,26 @@ impl Sandbox {
         (answer, fakes.faults.crm_slow_ms)
     }
 
+    /// The first hook that is due. Scheduled texts that are due leave first: their hooks may be.
     fn take_hook(&self) -> Option<Waiting> {
         let now = self.now();
-        self.fakes().queue.take(now)
+        let mut guard = self.fakes();
+        let fakes = &mut *guard;
+        let effects = fakes.vendor.due(now, &fakes.faults, &mut fakes.rng);
+        fakes.add(effects);
+        fakes.queue.take(now)
     }
 
-    fn settle_hook(&self, waiting: Waiting, result: &Result<u16, String>) {
+    fn settle_hook(&self, waiting: Waiting, took: Duration, result: &Result<u16, String>) {
         let now = self.now();
-        self.fakes().queue.settle(now, waiting, result);
+        self.fakes().queue.settle(now, waiting, took, result);
     }
 
-    /// How long to really wait for the next hook, if there is one.
+    /// How long to really wait for the next hook or the next scheduled text, if there is one.
     fn nap(&self) -> Option<Duration> {
-        let next = self.fakes().queue.next_at()?;
+        let fakes = self.fakes();
+        let next = fakes.queue.next_at().into_iter().chain(fakes.vendor.next_due()).min()?;
+        drop(fakes);
         let wait = self.shared.clock.real(next.since(self.now()));
         // A scaled wait can round to nothing: that would spin.
         Some(wait.max(Span::millis(1)).std())
@@ -311,6 +378,10 @@ impl Sandbox {
 
     fn now(&self) -> Time {
         self.shared.clock.now()
+    }
+
+    fn uptime(&self) -> Uptime {
+        self.shared.clock.uptime()
     }
 
     fn fakes(&self) -> MutexGuard<'_, Fakes> {
@@ -340,177 +411,4 @@ pub async fn run(sandbox: Sandbox, listener: TcpListener, shutdown: watch::Recei
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpStream;
-    use trunkline_core::clock::{ManualClock, SystemClock};
-
-    use super::*;
-    use crate::outgoing::OutgoingHook;
-    use crate::vendor::tests::{PHONE, text};
-
-    const SENDER: &str = "+15005550006";
-
-    /// Fails the first posts, then takes all, and remembers them.
-    struct Target {
-        posts: Mutex<Vec<OutgoingHook>>,
-        failures: usize,
-    }
-
-    impl Deliver for Target {
-        fn post<'a>(&'a self, hook: &'a OutgoingHook) -> Delivered<'a> {
-            Box::pin(async move {
-                let mut posts = self.posts.lock().unwrap();
-                posts.push(hook.clone());
-                if posts.len() <= self.failures { Err("nobody there".to_owned()) } else { Ok(200) }
-            })
-        }
-    }
-
-    fn sandbox(failures: usize, clock: Arc<dyn Clock>) -> (Sandbox, Arc<Target>) {
-        let target = Arc::new(Target { posts: Mutex::new(Vec::new()), failures });
-        let settings = SandboxSettings {
-            target_base_url: "http://127.0.0.1:8080/".into(),
-            account_sid: "AC00000000000000000000000000000000".into(),
-            auth_token: "token".into(),
-            senders: vec![SENDER.into()],
-            inbound_path: "/hooks/twilio".into(),
-            shop_secret: "hush".into(),
-            shop_path: "/hooks/shopify".into(),
-            seed: 1,
-            clock,
-        };
-        (Sandbox::new(settings, Arc::<Target>::clone(&target)), target)
-    }
-
-    fn start() -> Time {
-        "2026-11-23T08:00:00Z".parse().unwrap()
-    }
-
-    /// Two thousand times as fast as real time.
-    fn fast() -> Arc<dyn Clock> {
-        Arc::new(SystemClock::scaled(start(), 2_000))
-    }
-
-    fn customer() -> Customer {
-        Customer { id: 1, first_name: "Ana".into(), last_name: "Prado".into(), phone: Some(PHONE.into()), locale: "en".into(), country: "US".into() }
-    }
-
-    async fn until_idle(sandbox: &Sandbox) {
-        let mut every = tokio::time::interval(Duration::from_millis(2));
-        while sandbox.pending() > 0 {
-            every.tick().await;
-        }
-    }
-
-    /// Runs a script against a sandbox that listens.
-    async fn with_server(sandbox: &Sandbox, script: impl AsyncFnOnce(SocketAddr)) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (_stop, stopped) = watch::channel(false);
-        let both = async {
-            tokio::select! {
-                served = run(sandbox.clone(), listener, stopped) => panic!("the sandbox stopped: {served:?}"),
-                () = script(address) => {}
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
-    }
-
-    /// The status and the body of the answer to one request; `more` are header lines.
-    async fn ask(address: SocketAddr, line: &str, more: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let length = body.len();
-        let request = format!("{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n{body}");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let status = answer.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-        (status, answer)
-    }
-
-    fn json_of(answer: &str) -> Value {
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-    }
-
-    const JSON: &str = "content-type: application/json\r\n";
-
-    #[tokio::test]
-    async fn hooks_are_tried_until_they_are_answered() {
-        let (sandbox, target) = sandbox(5, fast());
-        let order = sandbox.order(&customer(), 2);
-        sandbox.ship(order.id).unwrap();
-        sandbox.reply(PHONE, SENDER, "STOP").unwrap();
-        assert_eq!(sandbox.pending(), 4);
-        with_server(&sandbox, async |_| until_idle(&sandbox).await).await;
-        let counts = sandbox.snapshot().hooks;
-        assert_eq!(counts, HookCounts { made: 4, sent: 9, answered: 4, unanswered: 5, given_up: 0 });
-        assert_eq!(target.posts.lock().unwrap().len(), 9);
-        let seen = sandbox.snapshot();
-        assert_eq!((seen.opt_outs.len(), seen.texts.len(), seen.orders.len()), (1, 1, 1));
-    }
-
-    #[tokio::test]
-    async fn takes_texts_over_http() {
-        let (sandbox, target) = sandbox(0, fast());
-        let request = text(PHONE);
-        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
-        let path = request.url.replace("http://127.0.0.1:9000", "");
-        let body = String::from_utf8(request.body.to_vec()).unwrap();
-        with_server(&sandbox, async |address| {
-            let (status, answer) = ask(address, &format!("POST {path}"), &headers, &body).await;
-            assert_eq!((status, &json_of(&answer)["status"]), (201, &Value::from("queued")));
-            let (status, answer) = ask(address, &format!("POST {path}"), "", &body).await;
-            assert_eq!((status, &json_of(&answer)["code"]), (401, &Value::from(20_003)));
-            until_idle(&sandbox).await;
-            let (status, answer) = ask(address, "GET /sandbox/state?latest=10", "", "").await;
-            let state = json_of(&answer);
-            assert_eq!((status, &state["texts"][0]["phone"], &state["hooks"]["answered"]), (200, &Value::from(PHONE), &Value::from(2)));
-        })
-        .await;
-        assert!(target.posts.lock().unwrap().iter().all(|hook| hook.url.starts_with("http://127.0.0.1:8080/hooks/twilio?attempt=msg_")));
-    }
-
-    #[tokio::test]
-    async fn the_controls_and_the_page() {
-        let (sandbox, _target) = sandbox(0, fast());
-        with_server(&sandbox, async |address| {
-            let (status, page) = ask(address, "GET /", "", "").await;
-            assert!(status == 200 && page.contains("content-security-policy: default-src 'none'") && page.contains("text/html"));
-            let reply = format!("{{\"to\": \"{SENDER}\", \"body\": \"Hi\"}}");
-            assert_eq!(ask(address, &format!("POST /sandbox/phones/{PHONE}/reply"), JSON, &reply).await.0, 202);
-            assert_eq!(ask(address, "POST /sandbox/phones/12/reply", JSON, &reply).await.0, 422);
-            assert_eq!(ask(address, "PUT /sandbox/faults", JSON, "{\"crm_down\": true}").await.0, 200);
-            assert_eq!(ask(address, "PUT /sandbox/faults", JSON, "{\"refuse_permille\": 2000}").await.0, 422);
-            let token = format!("authorization: Bearer {}\r\n", crate::crm::TOKEN);
-            assert_eq!(ask(address, "PUT /crm/records/messages/msg_1", &token, "{}").await.0, 503);
-            assert_eq!(ask(address, "PUT /sandbox/faults", JSON, "{}").await.0, 200);
-            assert_eq!(ask(address, "PUT /crm/records/messages/msg_1", &token, "{}").await.0, 201);
-            let order = serde_json::json!({"customer": customer(), "copies": 3}).to_string();
-            let (status, answer) = ask(address, "POST /sandbox/shop/orders", JSON, &order).await;
-            assert_eq!((status, &json_of(&answer)["name"]), (201, &Value::from("#1001")));
-            let shipment = serde_json::json!({"order_id": json_of(&answer)["id"]}).to_string();
-            assert_eq!(ask(address, "POST /sandbox/shop/shipments", JSON, &shipment).await.0, 202);
-            assert_eq!(ask(address, "POST /sandbox/shop/shipments", JSON, "{\"order_id\": 5}").await.0, 404);
-        })
-        .await;
-    }
-
-    #[test]
-    fn says_why_not() {
-        let (sandbox, _target) = sandbox(0, Arc::new(ManualClock::at(start())));
-        assert!(matches!(sandbox.reply("hello", SENDER, "Hi"), Err(SandboxError::Phone(_))));
-        assert_eq!(sandbox.reply(PHONE, "+15005550001", "Hi"), Err(SandboxError::Sender("+15005550001".into())));
-        assert_eq!(sandbox.reply(PHONE, SENDER, ""), Err(SandboxError::Body));
-        assert_eq!(sandbox.ship(1), Err(SandboxError::Order("1".into())));
-        assert!(sandbox.set_faults(Faults { throttle_permille: 1_001, ..Faults::default() }).is_err());
-        assert_eq!((sandbox.pending(), sandbox.nap()), (0, None));
-        // Answered by the vendor, and not there yet: the clock stands still.
-        sandbox.reply(PHONE, SENDER, "STOP").unwrap();
-        let seen = sandbox.snapshot();
-        assert_eq!((seen.texts.len(), seen.totals.texts, seen.pending), (0, 1, 1));
-        assert_eq!(sandbox.snapshot_of(0).replies.len(), 0);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@
 
 pub mod crm;
 pub mod faults;
+pub mod follower;
 pub mod outgoing;
 pub mod shop;
 pub mod vendor;
@@ -15,5 +16,6 @@ pub mod http;
 
 pub mod fixtures;
 pub mod oracle;
+pub mod rehearse;
 pub mod watch;
 pub mod world;

@@ -60,6 +60,9 @@ pub fn claim_allowed(claim: &Claim, address: Option<&Address>) -> Vec<Violation>
     if claim.after_stop {
         found.push(Violation::new("I3", format!("{} was claimed after its address had opted out", claim.attempt)));
     }
+    if claim.after_cancel {
+        found.push(Violation::new("I3", format!("{} was claimed after an event had ended its run", claim.attempt)));
+    }
     if let Some(earlier) = claim.ahead_of {
         found.push(Violation::new("I9", format!("{} was claimed while {earlier} of the same run had not left", claim.attempt)));
     }

@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use trunkline_core::consent::ConsentAct;
 use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
 use trunkline_core::message::Event;
+use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::Message;
+use trunkline_store::row::{Fate, Message, announcement_name};
 use trunkline_store::wrap::Commits;
 use trunkline_store::{Applied, Command, Committed, Store, Unit};
 
@@ -39,6 +40,8 @@ pub struct Claim {
     pub after_stop: bool,
     /// An earlier message of the same run and address that had not left, if there was one.
     pub ahead_of: Option<MessageId>,
+    /// Whether an event had ended its run.
+    pub after_cancel: bool,
 }
 
 /// What was seen.
@@ -50,6 +53,9 @@ pub struct Seen {
     pub claims: Vec<Claim>,
     /// Refused hooks.
     pub refusals: u64,
+    /// What the follower is owed, by the names it will see.
+    pub announced: BTreeSet<String>,
+    ended: BTreeSet<RunId>,
     plan: Option<(u64, Crash)>,
     stall: bool,
     stalled: bool,
@@ -128,6 +134,7 @@ impl Seen {
         match command {
             Command::Refuse(_) => self.refusals += 1,
             Command::PutMessage(change) => self.message(change, now),
+            Command::FinishEvent(_, Fate::Runs { runs }) => self.ended.extend(runs.iter().filter(|(_, word)| word.ends_with(" ended")).map(|(run, _)| *run)),
             Command::News { address, news, messages, .. } => {
                 for entry in &news.entries {
                     match entry.act {
@@ -146,6 +153,11 @@ impl Seen {
 
     fn message(&mut self, change: &MessageChange, now: Time) {
         let message = &change.message;
+        for owe in &change.owes {
+            if let Owe::Announce { id, .. } = owe {
+                self.announced.insert(announcement_name(*id));
+            }
+        }
         let lane = message.intent.origin.run().map(|run| (run, message.intent.address));
         for (event, _) in &change.events {
             if let Event::Claimed { n, .. } = event {
@@ -156,7 +168,8 @@ impl Seen {
                 let open = lane.and_then(|l| self.waiting.get(&l));
                 let ahead_of = open.and_then(|w| w.iter().find(ahead)).map(|(m, _)| *m);
                 let attempt = AttemptId { message: message.id, n: *n };
-                self.claims.push(Claim { attempt, message: message.clone(), at: now, after_stop, ahead_of });
+                let after_cancel = message.intent.origin.run().is_some_and(|run| self.ended.contains(&run));
+                self.claims.push(Claim { attempt, message: message.clone(), at: now, after_stop, ahead_of, after_cancel });
             }
         }
         if let Some(lane) = lane {

@@ -4,6 +4,7 @@
 //! hook is an action drawn from the seed. The node is the real engine; killing it is dropping it at a commit.
 
 mod act;
+mod clients;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,7 @@ use serde::Serialize;
 use trunkline_core::clock::{Clock, ManualClock};
 use trunkline_core::id::{AttemptId, MessageId, hash16};
 use trunkline_core::time::{Span, Time};
+use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::Call;
 use trunkline_engine::settle::CallResult;
 use trunkline_engine::writeback::{WriteCall, WriteResult};
@@ -27,6 +29,7 @@ use trunkline_store::wrap::{Wrapped, in_order};
 use crate::crm::Crm;
 use crate::faults::Faults;
 use crate::fixtures::{self, FixtureError};
+use crate::follower::Follower;
 use crate::oracle::{self, Proved, Violation};
 use crate::outgoing::OutgoingHook;
 use crate::shop::{Customer, Shop, ShopSettings};
@@ -87,6 +90,7 @@ enum Action {
         phone: String,
         grant: bool,
     },
+    Event(serde_json::Value),
     Tick(Stage),
     /// A stage that was overtaken goes on; the generation it belongs to.
     Resume(Stage, u64),
@@ -106,6 +110,15 @@ enum Action {
         result: Box<WriteResult>,
         generation: u64,
     },
+    Announce {
+        call: Box<AnnounceCall>,
+        generation: u64,
+    },
+    Announced {
+        result: Box<AnnounceResult>,
+        generation: u64,
+    },
+    Cancel(i64),
     PlanCrash,
     Kill,
     Restart,
@@ -126,6 +139,7 @@ pub struct World {
     vendor: Vendor,
     shop: Shop,
     crm: Crm,
+    follower: Follower,
     faults: Faults,
     customers: Vec<Customer>,
     heap: BTreeMap<(Time, u64), Action>,
@@ -169,6 +183,7 @@ impl World {
             account_sid: fixtures::ACCOUNT_SID.to_owned(),
             auth_token: fixtures::AUTH_TOKEN.to_owned(),
             inbound_urls: [(fixtures::SENDER.to_owned(), url("twilio"))].into(),
+            messaging_service: None,
             answers_stop: !ours,
         });
         let shop = Shop::new(ShopSettings { secret: fixtures::SHOP_SECRET.to_owned(), hook_url: url("shopify"), domain: "acme.myshopify.com".to_owned() });
@@ -186,6 +201,7 @@ impl World {
             vendor,
             shop,
             crm: Crm::new(),
+            follower: Follower::default(),
             faults: Faults::default(),
             customers,
             heap: BTreeMap::new(),
@@ -278,6 +294,7 @@ impl World {
         for _ in 0..self.settings.orders * u32::try_from(self.settings.days).unwrap_or(1) {
             self.soon(day, Action::Order);
         }
+        self.plan_clients(day);
         for _ in 0..8 {
             self.soon(day, Action::PlanCrash);
             self.soon(day, Action::Forge);
@@ -376,6 +393,10 @@ impl World {
             Some(Err(error)) => self.violations.push(Violation::new("liveness", error.to_string())),
             None => self.violations.push(Violation::new("liveness", "the store hung")),
         }
+        let told = self.follower.taken();
+        let missed: Vec<String> = self.watch.seen().announced.iter().filter(|id| !told.contains_key(*id)).cloned().collect();
+        self.violations.extend(missed.into_iter().map(|id| Violation::new("I10", format!("the follower was never told of {id}"))));
+        self.violations.extend(self.follower.faults().iter().map(|fault| Violation::new("I10", fault.clone())));
         let seen = self.watch.seen().commits;
         self.tell(format!("{seen} commits"));
     }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -49,6 +48,33 @@ pub struct HookCounts {
     pub given_up: u64,
 }
 
+/// How long the answers to tries took, in real time: counts by length, each bucket a tenth longer than the last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Latencies(BTreeMap<u32, u64>);
+
+impl Latencies {
+    fn note(&mut self, length: Duration) {
+        let ms = length.as_secs_f64() * 1_000.0;
+        let bucket = (ms.max(0.01) / 0.01).ln() / 1.1_f64.ln();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the logarithm of a bounded, positive length")]
+        let bucket = bucket.ceil() as u32;
+        *self.0.entry(bucket).or_default() += 1;
+    }
+
+    /// The length that so many percent of the answers did not exceed, in milliseconds.
+    pub(super) fn percentile(&self, percent: u64) -> f64 {
+        let all: u64 = self.0.values().sum();
+        let mut before = 0;
+        for (bucket, count) in &self.0 {
+            before += count;
+            if before * 100 >= all * percent {
+                return 0.01 * 1.1_f64.powf(f64::from(*bucket));
+            }
+        }
+        0.0
+    }
+}
+
 /// Who sends a hook: they differ in what they try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -73,6 +99,7 @@ pub(super) struct Queue {
     arrivals: u64,
     in_flight: usize,
     counts: HookCounts,
+    latencies: Latencies,
 }
 
 impl Queue {
@@ -93,9 +120,10 @@ impl Queue {
         Some(first.remove())
     }
 
-    /// A try has ended.
-    pub(super) fn settle(&mut self, now: Time, mut waiting: Waiting, result: &Result<u16, String>) {
+    /// A try has ended, after `took` of real time.
+    pub(super) fn settle(&mut self, now: Time, mut waiting: Waiting, took: Duration, result: &Result<u16, String>) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.latencies.note(took);
         waiting.tries += 1;
         if matches!(result, Ok(200..=299)) {
             self.counts.answered += 1;
@@ -130,6 +158,11 @@ impl Queue {
         self.counts
     }
 
+    /// How long the answers took.
+    pub(super) fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
     fn wait(&mut self, at: Time, waiting: Waiting) {
         self.arrivals += 1;
         self.due.insert((at, self.arrivals), waiting);
@@ -149,12 +182,12 @@ pub(super) async fn run(sandbox: &Sandbox, mut shutdown: watch::Receiver<bool>) 
     loop {
         while in_flight.len() < AT_ONCE {
             let Some(waiting) = sandbox.take_hook() else { break };
-            in_flight.push(post(sandbox.deliver(), waiting));
+            in_flight.push(post(sandbox, waiting));
         }
         let nap = if in_flight.len() < AT_ONCE { sandbox.nap() } else { None };
         tokio::select! {
             () = stopped(&mut shutdown) => return,
-            Some((waiting, result)) = in_flight.next() => sandbox.settle_hook(waiting, &result),
+            Some((waiting, took, result)) = in_flight.next() => sandbox.settle_hook(waiting, took, &result),
             // A hook added since we looked has left a permit behind: it is not missed.
             () = sandbox.woken() => {}
             () = rest(nap) => {}
@@ -162,12 +195,13 @@ pub(super) async fn run(sandbox: &Sandbox, mut shutdown: watch::Receiver<bool>) 
     }
 }
 
-async fn post(deliver: Arc<dyn Deliver>, waiting: Waiting) -> (Waiting, Result<u16, String>) {
+async fn post(sandbox: &Sandbox, waiting: Waiting) -> (Waiting, Duration, Result<u16, String>) {
+    let (deliver, began) = (sandbox.deliver(), sandbox.uptime());
     let result = match tokio::time::timeout(PATIENCE, deliver.post(&waiting.hook)).await {
         Ok(result) => result,
         Err(_) => Err(format!("no answer within {} seconds", PATIENCE.as_secs())),
     };
-    (waiting, result)
+    (waiting, sandbox.uptime().since(began).std(), result)
 }
 
 async fn stopped(shutdown: &mut watch::Receiver<bool>) {
@@ -209,7 +243,7 @@ mod tests {
             assert!(queue.take(now - Span::millis(1)).is_none());
             let waiting = queue.take(now).unwrap();
             assert_eq!(queue.pending(), 1);
-            queue.settle(now, waiting, result);
+            queue.settle(now, waiting, Duration::from_millis(3), result);
             at.push(now.0 / 1_000_000);
         }
         assert_eq!(queue.pending(), 0);

@@ -7,21 +7,24 @@ use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use trunkline_connectors::http::Request;
 use trunkline_core::time::Span;
 
 use super::deliver::pause;
-use super::{Sandbox, SandboxError, Snapshot};
+use super::refused::{Wire, nowhere};
+use super::{Credentials, Sandbox, SandboxError, Screen, Snapshot, Tally};
 use crate::faults::Faults;
 use crate::outgoing::{Answer, span_of_millis};
 use crate::shop::{Customer, Order};
+use crate::vendor::magic::BANK;
 use crate::vendor::throttled;
 
 /// How long a call that is never answered is held open, in real time.
@@ -34,13 +37,19 @@ pub fn router(sandbox: Sandbox) -> Router {
         .route("/2010-04-01/{*rest}", any(vendor))
         .route("/crm/{*rest}", any(crm))
         .route("/sandbox/state", get(state))
-        .route("/sandbox/faults", get(faults).put(set_faults))
+        .route("/sandbox/tally", get(tally))
+        .route("/sandbox/credentials", get(credentials))
+        .route("/sandbox/faults", get(faults).put(set_faults).patch(change_faults))
+        .route("/sandbox/phones", get(bank))
+        .route("/sandbox/phones/{number}", get(screen))
         .route("/sandbox/phones/{number}/reply", post(reply))
         .route("/sandbox/shop/orders", post(order))
         .route("/sandbox/shop/shipments", post(shipment))
+        .route("/sandbox/shop/cancellations", post(cancellation))
         .route("/", get(|| async { page("text/html; charset=utf-8", include_str!("../../static/sandbox.html")) }))
         .route("/sandbox.css", get(|| async { page("text/css; charset=utf-8", include_str!("../../static/sandbox.css")) }))
         .route("/sandbox.js", get(|| async { page("text/javascript; charset=utf-8", include_str!("../../static/sandbox.js")) }))
+        .fallback(nowhere)
         .with_state(sandbox)
 }
 
@@ -63,17 +72,51 @@ struct Wanted {
     latest: Option<usize>,
 }
 
-async fn state(State(sandbox): State<Sandbox>, Query(wanted): Query<Wanted>) -> Json<Snapshot> {
-    Json(sandbox.snapshot_of(wanted.latest.unwrap_or(usize::MAX)))
+impl Wanted {
+    fn most(wanted: Result<Query<Wanted>, QueryRejection>) -> Result<usize, SandboxError> {
+        let Query(wanted) = wanted?;
+        Ok(wanted.latest.unwrap_or(usize::MAX))
+    }
+}
+
+/// From where bodies are wanted.
+#[derive(Deserialize)]
+struct From {
+    #[serde(default)]
+    from: usize,
+}
+
+async fn tally(State(sandbox): State<Sandbox>, Query(wanted): Query<From>) -> Json<Tally> {
+    Json(sandbox.tally(wanted.from))
+}
+
+async fn state(State(sandbox): State<Sandbox>, wanted: Result<Query<Wanted>, QueryRejection>) -> Result<Json<Snapshot>, SandboxError> {
+    Ok(Json(sandbox.snapshot_of(Wanted::most(wanted)?)))
+}
+
+async fn credentials(State(sandbox): State<Sandbox>) -> Json<Credentials> {
+    Json(sandbox.credentials().clone())
 }
 
 async fn faults(State(sandbox): State<Sandbox>) -> Json<Faults> {
     Json(sandbox.faults())
 }
 
-async fn set_faults(State(sandbox): State<Sandbox>, Json(faults): Json<Faults>) -> Result<Json<Faults>, SandboxError> {
+async fn set_faults(State(sandbox): State<Sandbox>, Wire(faults): Wire<Faults>) -> Result<Json<Faults>, SandboxError> {
     sandbox.set_faults(faults)?;
     Ok(Json(sandbox.faults()))
+}
+
+async fn change_faults(State(sandbox): State<Sandbox>, Wire(changes): Wire<Map<String, Value>>) -> Result<Json<Faults>, SandboxError> {
+    Ok(Json(sandbox.change_faults(&changes)?))
+}
+
+async fn bank() -> Json<Value> {
+    Json(json!({"phones": BANK}))
+}
+
+async fn screen(State(sandbox): State<Sandbox>, Path(number): Path<String>, wanted: Result<Query<Wanted>, QueryRejection>) -> Result<Json<Screen>, SandboxError> {
+    Ok(Json(sandbox.screen(&number, Wanted::most(wanted)?)?))
 }
 
 /// A text from a person.
@@ -84,7 +127,7 @@ struct Reply {
     body: String,
 }
 
-async fn reply(State(sandbox): State<Sandbox>, Path(number): Path<String>, Json(reply): Json<Reply>) -> Result<StatusCode, SandboxError> {
+async fn reply(State(sandbox): State<Sandbox>, Path(number): Path<String>, Wire(reply): Wire<Reply>) -> Result<StatusCode, SandboxError> {
     sandbox.reply(&number, &reply.to, &reply.body)?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -102,21 +145,32 @@ fn once() -> u32 {
     1
 }
 
-async fn order(State(sandbox): State<Sandbox>, Json(order): Json<NewOrder>) -> (StatusCode, Json<Order>) {
+async fn order(State(sandbox): State<Sandbox>, Wire(order): Wire<NewOrder>) -> (StatusCode, Json<Order>) {
     (StatusCode::CREATED, Json(sandbox.order(&order.customer, order.copies)))
 }
 
-/// An order to ship, by its id as a number or, since browsers cannot hold it, as a text.
+/// An order that is meant, by its id as a number or, since browsers cannot hold it, as a text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Shipment {
+struct Meant {
     order_id: Value,
 }
 
-async fn shipment(State(sandbox): State<Sandbox>, Json(shipment): Json<Shipment>) -> Result<StatusCode, SandboxError> {
-    let given = &shipment.order_id;
-    let id = given.as_i64().or_else(|| given.as_str()?.parse().ok());
-    sandbox.ship(id.ok_or_else(|| SandboxError::Order(given.to_string().chars().take(32).collect()))?)?;
+impl Meant {
+    fn id(&self) -> Result<i64, SandboxError> {
+        let given = &self.order_id;
+        let id = given.as_i64().or_else(|| given.as_str()?.parse().ok());
+        id.ok_or_else(|| SandboxError::Order(given.to_string().chars().take(32).collect()))
+    }
+}
+
+async fn shipment(State(sandbox): State<Sandbox>, Wire(meant): Wire<Meant>) -> Result<StatusCode, SandboxError> {
+    sandbox.ship(meant.id()?)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn cancellation(State(sandbox): State<Sandbox>, Wire(meant): Wire<Meant>) -> Result<StatusCode, SandboxError> {
+    sandbox.cancel(meant.id()?)?;
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -130,16 +184,6 @@ fn page(kind: &'static str, text: &'static str) -> impl IntoResponse {
         (header::CACHE_CONTROL, "no-store"),
     ];
     (headers, text)
-}
-
-impl IntoResponse for SandboxError {
-    fn into_response(self) -> Response {
-        let status = match self {
-            SandboxError::Order(_) => StatusCode::NOT_FOUND,
-            SandboxError::Phone(_) | SandboxError::Sender(_) | SandboxError::Body | SandboxError::Fault(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        (status, Json(json!({"error": self.to_string()}))).into_response()
-    }
 }
 
 fn request(method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Request {

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use trunkline_connectors::hook::RawHook;
 use trunkline_connectors::http::{Phase, Reply, TransportError};
 use trunkline_core::time::Span;
+use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::{BEGIN_WITHIN, Call};
 use trunkline_engine::intake::{ConsentAction, ConsentRequest};
 use trunkline_engine::receive::Received;
@@ -33,6 +34,7 @@ pub(super) enum Ticked {
     Stage(Result<Tick, StoreError>),
     Calls(Result<(Vec<Call>, Tick), StoreError>),
     Writes(Result<(Vec<WriteCall>, Tick), StoreError>),
+    Announcements(Result<(Vec<AnnounceCall>, Tick), StoreError>),
 }
 
 /// A vendor gives up on a hook after this many tries; nobody gives up while a node is being restarted.
@@ -51,6 +53,10 @@ impl World {
                 self.effects(effects);
             }
             Action::Consent { phone, grant } => self.consent(&phone, grant),
+            Action::Event(event) => self.client_event(event),
+            Action::Cancel(order) => self.cancel_order(order),
+            Action::Announce { call, generation } => self.announce(*call, generation),
+            Action::Announced { result, generation } => self.announced(*result, generation),
             Action::Tick(stage) => self.tick(stage),
             Action::Resume(stage, generation) => self.resume(stage, generation),
             Action::Call { call, generation } => self.call(&call, generation),
@@ -117,6 +123,9 @@ impl World {
         self.send_hook(hook);
         if let Some(id) = id.filter(|_| self.rng_below(10) < 6) {
             self.soon(6 * 3_600, Action::Ship(id));
+        }
+        if let Some(id) = id.filter(|_| self.rng_below(10) < 2) {
+            self.soon(9 * 3_600, Action::Cancel(id));
         }
         if let Some(phone) = customer.phone.filter(|p| p.starts_with('+') && self.below(10) < 3) {
             let body = ANSWERS[self.below(u32::try_from(ANSWERS.len()).unwrap_or(1)) as usize].to_owned();
@@ -215,6 +224,7 @@ impl World {
             match stage {
                 Stage::Dispatch => Ticked::Calls(node.claim_tick(now, 8).await),
                 Stage::Writebacks => Ticked::Writes(node.writeback_claim_tick(now, 8).await),
+                Stage::Announcements => Ticked::Announcements(node.announce_claim_tick(now, 8).await),
                 Stage::Inbound => Ticked::Stage(node.inbox_tick(HookLane::Inbound, now, 16).await),
                 Stage::Receipts => Ticked::Stage(node.inbox_tick(HookLane::Receipt, now, 16).await),
                 Stage::Sources => Ticked::Stage(node.inbox_tick(HookLane::Source, now, 16).await),
@@ -250,7 +260,7 @@ impl World {
         let generation = self.generation;
         let done = match ticked {
             None => return self.crash(&format!("in {stage:?}")),
-            Some(Ticked::Stage(Err(error)) | Ticked::Calls(Err(error)) | Ticked::Writes(Err(error))) => {
+            Some(Ticked::Stage(Err(error)) | Ticked::Calls(Err(error)) | Ticked::Writes(Err(error)) | Ticked::Announcements(Err(error))) => {
                 self.violations.push(crate::oracle::Violation::new("liveness", format!("{stage:?}: {error}")));
                 return;
             }
@@ -265,6 +275,12 @@ impl World {
             Some(Ticked::Writes(Ok((calls, tick)))) => {
                 for call in calls {
                     self.soon(3, Action::Write { call: Box::new(call), generation });
+                }
+                tick.done
+            }
+            Some(Ticked::Announcements(Ok((calls, tick)))) => {
+                for call in calls {
+                    self.soon(3, Action::Announce { call: Box::new(call), generation });
                 }
                 tick.done
             }
@@ -312,6 +328,34 @@ impl World {
             None => self.crash("while it settles a call"),
             Some((_, left)) if left.is_empty() => self.tick_soon(&Stage::ALL),
             Some(_) => self.violations.push(crate::oracle::Violation::new("liveness", "a result could not be settled")),
+        }
+    }
+
+    fn cancel_order(&mut self, id: i64) {
+        let now = self.now();
+        if let Some(hook) = self.shop.order_cancelled(now, id, &mut self.rng) {
+            self.tell("an order is cancelled");
+            self.send_hook(hook);
+        }
+    }
+
+    fn announce(&mut self, call: AnnounceCall, generation: u64) {
+        if generation != self.generation || self.node.is_none() {
+            return;
+        }
+        let trouble = if self.calm { 0 } else { 150 };
+        let reply = answer(self.follower.call(&call.request, trouble, &mut self.rng));
+        self.tell(format!("the follower is told of {}: {}", call.row.kind, word(&reply)));
+        let result = AnnounceResult { row: call.row, reply };
+        self.soon(4, Action::Announced { result: Box::new(result), generation });
+    }
+
+    fn announced(&mut self, result: AnnounceResult, generation: u64) {
+        let Some(node) = self.node.as_ref().filter(|_| generation == self.generation) else { return };
+        match node.announce_settle_tick(self.clock.now_of(), vec![result]).now_or_never() {
+            None => self.crash("while it settles an announcement"),
+            Some((_, left)) if left.is_empty() => self.tick_soon(&[Stage::Announcements]),
+            Some(_) => self.violations.push(crate::oracle::Violation::new("liveness", "an announcement could not be settled")),
         }
     }
 

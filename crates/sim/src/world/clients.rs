@@ -1,0 +1,67 @@
+//! What other systems send through the API: bookings, trouble with parcels, and their ends.
+//!
+//! Apart from `act` because these are clients that keep an event until it is acknowledged, and send it again with the
+//! same id until then.
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use trunkline_core::time::Span;
+use trunkline_engine::intake::Taken;
+
+use super::{Action, World};
+use crate::oracle::Violation;
+
+impl World {
+    /// Plans the events of the API: some of what is booked is cancelled, sometimes before it is heard of.
+    pub(super) fn plan_clients(&mut self, day: u32) {
+        let phones: Vec<(i64, Option<String>)> = self.customers.iter().map(|c| (c.id, c.phone.clone())).collect();
+        for n in 0..self.settings.orders / 5 {
+            let (customer, phone) = phones[self.below(u32::try_from(phones.len()).unwrap_or(1)) as usize].clone();
+            let start = self.now() + self.seconds(day);
+            let starts_at = start + Span::hours(12) + self.seconds(48 * 3_600);
+            let data = json!({"appointment": format!("A-{n}"), "customer_id": customer, "phone": phone, "starts_at": starts_at, "when": "soon"});
+            self.at(start, Action::Event(event("/bookings", "appointment.booked", &format!("b{n}"), &data)));
+            if self.below(3) == 0 {
+                let at = start - Span::mins(5) + self.seconds(40 * 3_600);
+                self.at(at, Action::Event(event("/bookings", "appointment.cancelled", &format!("c{n}"), &data)));
+            }
+        }
+        for n in 0..self.settings.orders / 5 {
+            let (customer, phone) = phones[self.below(u32::try_from(phones.len()).unwrap_or(1)) as usize].clone();
+            let start = self.now() + self.seconds(day);
+            // Carriers repeat themselves.
+            for copy in 0..=self.below(2) {
+                let data = json!({"order": format!("#P{}", n % 5), "customer_id": customer, "phone": phone, "problem": "is late"});
+                let at = start + self.seconds(2 * 3_600);
+                self.at(at, Action::Event(event("/logistics", "delivery.exception", &format!("x{n}-{copy}"), &data)));
+                if self.below(4) == 0 {
+                    let at = at + self.seconds(3_600);
+                    self.at(at, Action::Event(event("/logistics", "delivery.completed", &format!("y{n}-{copy}"), &data)));
+                }
+            }
+        }
+    }
+
+    /// A client sends an event, and again until it is acknowledged.
+    pub(super) fn client_event(&mut self, event: Value) {
+        let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let taken = self.node.as_ref().map(|node| node.take_events(std::slice::from_ref(&event)).now_or_never());
+        match taken {
+            Some(Some(Ok(taken))) if matches!(taken.as_slice(), [Taken::Accepted(_)]) => {
+                self.tell(format!("event {id} is acknowledged"));
+                self.acknowledged.insert(id);
+                self.tick_soon(&[trunkline_engine::Stage::Ingest]);
+            }
+            Some(Some(Ok(other))) => self.violations.push(Violation::new("I2", format!("event {id} was answered with {other:?}"))),
+            Some(Some(Err(_))) | None => self.soon(120, Action::Event(event)),
+            Some(None) => {
+                self.crash("while it takes an event");
+                self.soon(120, Action::Event(event));
+            }
+        }
+    }
+}
+
+fn event(source: &str, kind: &str, id: &str, data: &Value) -> Value {
+    json!({"specversion": "1.0", "id": id, "source": source, "type": kind, "data": data})
+}

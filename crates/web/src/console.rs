@@ -1,22 +1,36 @@
 //! The console: server-rendered pages for support agents and operators.
 //!
 //! The module root: what the pages need, every route in one table, and the headers that each answer carries. It
-//! decides nothing and writes nothing but sessions and failed sign-ins; the pages only read the store.
+//! decides nothing. Pages read the store; what an operator does (reveal, cancel, replay) is done by the engine, and
+//! noted by `act`.
 
-mod assets;
+pub(crate) mod assets;
 mod live;
 mod signin;
 
+mod address;
+mod audit;
+mod dead;
+mod journeys;
 mod message;
 mod messages;
 mod overview;
+mod runs;
 mod search;
+mod webhooks;
 
+mod conversation;
+mod graph;
 mod hook;
+mod ledger;
 mod timeline;
 mod view;
 
-mod mask;
+mod clock;
+pub(crate) mod mask;
+mod said;
+
+mod act;
 mod page;
 mod password;
 mod problem;
@@ -30,14 +44,12 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 use tokio::sync::watch;
-use trunkline_core::clock::Clock;
-use trunkline_core::id::InstallationKey;
-use trunkline_store::Store;
+use trunkline_engine::Engine;
 
 pub use password::hash_password;
 
-/// The largest form that is read: a name, a password and a path.
-const LARGEST_FORM: usize = 4 * 1024;
+/// The largest form that is read: the ids of a page of dead letters.
+const LARGEST_FORM: usize = 32 * 1024;
 
 /// Nothing from elsewhere, nothing inline, nobody may frame it.
 const POLICY: &str =
@@ -46,18 +58,21 @@ const POLICY: &str =
 /// What the console needs.
 #[derive(Clone)]
 pub struct Console {
-    /// What the pages read.
-    pub store: Arc<dyn Store>,
-    /// Business time: sessions and throttling are measured in it.
-    pub clock: Arc<dyn Clock>,
-    /// Turns numbers into address ids for the search.
-    pub key: InstallationKey,
+    /// What the pages read, and what does what operators ask for.
+    pub engine: Arc<Engine>,
     /// Bumped with every change; pages that are open look again.
     pub changes: watch::Receiver<u64>,
-    /// The country for numbers typed without a country code.
-    pub default_region: Option<String>,
     /// Whether the session cookie is for HTTPS only.
     pub secure_cookies: bool,
+    /// The page with the sandbox's phones, where there is a sandbox.
+    pub sandbox: Option<String>,
+}
+
+impl Console {
+    /// The country for numbers typed without a country code.
+    fn region(&self) -> Option<&str> {
+        self.engine.definitions.default_region.as_deref()
+    }
 }
 
 /// The console's routes, with a fallback that shows a page to browsers and a line of text to everything else.
@@ -66,6 +81,17 @@ pub fn router(console: Console) -> Router {
         .route("/", get(overview::show))
         .route("/messages", get(messages::show))
         .route("/messages/{id}", get(message::show))
+        .route("/messages/{id}/cancel", post(message::cancel))
+        .route("/addresses/{id}", get(address::show).post(address::reveal))
+        .route("/journeys", get(journeys::list))
+        .route("/journeys/{name}", get(journeys::show))
+        .route("/runs/{id}", get(runs::show))
+        .route("/webhooks", get(webhooks::received))
+        .route("/webhooks/refused", get(webhooks::refused))
+        .route("/webhooks/{id}", get(webhooks::show))
+        .route("/dead", get(dead::show))
+        .route("/dead/replay", post(dead::replay))
+        .route("/audit", get(audit::show))
         .route("/search", get(search::show))
         .route("/live", get(live::stream))
         .route("/signin", get(signin::form).post(signin::sign_in))

@@ -12,30 +12,21 @@ mod metrics;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use trunkline_engine::Engine;
 
-/// Everything that is served; `secure_cookies` if browsers reach the console over HTTPS.
-pub fn router(engine: &Arc<Engine>, secure_cookies: bool) -> Router {
-    let console = console::Console {
-        store: engine.store.clone(),
-        clock: engine.clock.clone(),
-        key: engine.key.clone(),
-        changes: engine.changes(),
-        default_region: engine.definitions.default_region.clone(),
-        secure_cookies,
-    };
+/// Everything that is served; `secure_cookies` if browsers reach the console over HTTPS, `sandbox` is the page with the
+/// phones of the sandbox, where there is one.
+pub fn router(engine: &Arc<Engine>, secure_cookies: bool, sandbox: Option<String>) -> Router {
+    let console = console::Console { engine: engine.clone(), changes: engine.changes(), secure_cookies, sandbox };
     let machines = Router::new()
         .route("/health", get(api::health::health))
         .route("/ready", get(api::health::ready))
         .route("/metrics", get(metrics::metrics))
         .route("/hooks/{name}", any(hooks::receive))
-        .route("/v1/events", post(api::events::post))
-        .route("/v1/messages", post(api::messages::post))
-        .route("/v1/messages/{id}", get(api::messages::get))
-        .route("/v1/consent", post(api::consent::post))
+        .merge(api::openapi::router())
         .route("/v1/{*rest}", any(api::problem::no_such_route))
         .with_state(engine.clone());
     machines.merge(console::router(console).layer(CsrfLayer::new())).layer(CatchPanicLayer::new())

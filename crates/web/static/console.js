@@ -1,10 +1,15 @@
-// Keeps open pages up to date: listens for changes, fetches the page again, and swaps what is marked `data-live`.
-// Pages work without it. It has no state of its own, and stops when nobody looks at the page.
+// Keeps open pages up to date: listens for changes, fetches the page again, and swaps what is marked `data-live`. Shows
+// instants on the reader's own clock. Pages work without it, then in UTC. It has no state of its own, and stops when
+// nobody looks at the page.
 (() => {
   "use strict";
 
   const badge = document.getElementById("live");
-  const local = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const clock = new Intl.DateTimeFormat("en-US", {
+    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: zone,
+  });
+  const utc = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "long", timeZone: "UTC" });
   const seen = new Map();
   let source = null;
   let busy = false;
@@ -14,11 +19,19 @@
   const regions = () => document.querySelectorAll("[data-live][id]");
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-  // Instants in the reader's own zone, as a title.
+  // `23 Nov 14:05:09`, as the server writes it, but where the reader is.
+  const local = (at) => {
+    const part = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, value]));
+    return `${part.day} ${part.month} ${part.hour}:${part.minute}:${part.second}`;
+  };
+
+  // Instants in the reader's own zone; UTC stays as their title.
   const localise = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
-      if (!Number.isNaN(at.getTime())) time.title = local.format(at);
+      if (Number.isNaN(at.getTime())) continue;
+      time.title = utc.format(at);
+      time.textContent = local(at);
     }
   };
 
@@ -129,8 +142,13 @@
 
   for (const region of regions()) seen.set(region.id, region.innerHTML);
   localise(document);
-  const chosen = document.querySelector(".choices [aria-current]");
-  if (chosen) chosen.scrollIntoView({ block: "nearest", inline: "center" });
+  const which = document.getElementById("zone");
+  if (which && zone !== "UTC") which.textContent = `Times are in your own zone, ${zone}; each says the same in UTC as its title.`;
+  // Rows that scroll by themselves show what is chosen.
+  for (const chosen of document.querySelectorAll(".choices [aria-current], .nav [aria-current]")) {
+    const row = chosen.parentElement;
+    row.scrollLeft = chosen.offsetLeft - row.offsetLeft - (row.clientWidth - chosen.offsetWidth) / 2;
+  }
   document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", connect);

@@ -4,7 +4,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use trunkline_core::event::FieldProblem;
 
 use super::problem::Problem;
@@ -18,7 +18,7 @@ pub(crate) async fn read(body: Body, cap: usize) -> Result<axum::body::Bytes, Pr
 }
 
 /// A body as a value of the domain; a fault names the field.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let parsed: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
     match parsed {

@@ -9,6 +9,42 @@ use serde::Serialize;
 use trunkline_core::event::FieldProblem;
 use trunkline_engine::intake::Unwilling;
 use trunkline_store::StoreError;
+use utoipa::ToSchema;
+
+/// A refusal as it is described: RFC 9457, with a stable code and the fields that are wrong.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes for the reference what `Problem` writes")]
+pub(crate) struct ProblemShape {
+    /// A name for this kind of problem.
+    r#type: String,
+    /// What kind of problem it is.
+    title: String,
+    /// The status.
+    status: u16,
+    /// The stable code.
+    code: String,
+    /// What is wrong, and what to do.
+    detail: String,
+    /// Each field that is wrong.
+    errors: Option<Vec<FieldShape>>,
+}
+
+/// One thing wrong with an input.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct FieldShape {
+    /// The field, dotted; empty for the whole.
+    field: String,
+    /// What is wrong.
+    problem: String,
+    /// What to do.
+    fix: String,
+}
+
+impl From<FieldProblem> for FieldShape {
+    fn from(FieldProblem { field, problem, fix }: FieldProblem) -> FieldShape {
+        FieldShape { field, problem, fix }
+    }
+}
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,5 +117,5 @@ impl From<Unwilling> for Problem {
 
 /// Anything under /v1 that does not exist.
 pub(crate) async fn no_such_route() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing here", "the API has /v1/events, /v1/messages, /v1/messages/{id} and /v1/consent")
+    Problem::new(StatusCode::NOT_FOUND, "no_such_route", "There is nothing here", "see /docs for what there is")
 }

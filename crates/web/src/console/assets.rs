@@ -5,8 +5,15 @@
 
 use axum::http::{HeaderName, header};
 
-const CSS: &str =
-    concat!(include_str!("../../static/frame.css"), include_str!("../../static/pieces.css"), include_str!("../../static/pages.css"), include_str!("../../static/small.css"),);
+const CSS: &str = concat!(
+    include_str!("../../static/frame.css"),
+    include_str!("../../static/pieces.css"),
+    include_str!("../../static/pages.css"),
+    include_str!("../../static/story.css"),
+    include_str!("../../static/lists.css"),
+    include_str!("../../static/reference.css"),
+    include_str!("../../static/small.css"),
+);
 const JS: &str = include_str!("../../static/console.js");
 const ICON: &str = include_str!("../../static/icon.svg");
 
@@ -16,7 +23,7 @@ const FINGERPRINT: u64 = fingerprint([CSS.as_bytes(), JS.as_bytes(), ICON.as_byt
 type Asset = ([(HeaderName, &'static str); 2], &'static str);
 
 /// For `?v=` in the URLs of the assets.
-pub(super) fn version() -> String {
+pub(crate) fn version() -> String {
     format!("{FINGERPRINT:016x}")
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use trunkline_store::row::Hook;
 
 use super::mask;
-use super::view::{When, say};
+use super::said::Said;
+use super::view::When;
 
 /// The most of a body that is shown, in characters.
 const MOST: usize = 8 * 1024;
@@ -25,7 +26,7 @@ pub(super) struct HookView {
     /// The URL.
     pub(super) url: String,
     /// What came of it.
-    pub(super) note: String,
+    pub(super) note: Said,
     /// The headers, in the order received.
     pub(super) headers: Vec<(String, String)>,
     /// The body.
@@ -45,12 +46,30 @@ impl HookView {
             id: hook.id.to_string(),
             method: hook.method.clone(),
             url: mask::url(&hook.url),
-            note: say(&hook.note),
+            note: Said::new(&hook.note),
             headers: hook.headers.iter().map(|(name, value)| (name.clone(), header(name, value))).collect(),
             cut: shown.len() < whole.len() || hook.body.len() > LARGEST_JSON,
             body: shown,
         }
     }
+}
+
+/// The beginning of a body of which no more was kept than its first part, and of whose kind nothing is known.
+pub(super) fn beginning(kept: &str, most: usize) -> String {
+    let whole = if kept.is_empty() {
+        "(empty)".to_owned()
+    } else if let Ok(mut value) = serde_json::from_str::<Value>(kept) {
+        mask::secrets_in(&mut value);
+        mask::numbers(&value.to_string())
+    } else if kept.starts_with(char::is_alphanumeric) && kept.contains('=') && !kept.contains(char::is_whitespace) {
+        form(kept).replace('\n', "; ")
+    } else if mask::secret(kept) {
+        "(not shown: it may hold a secret)".to_owned()
+    } else {
+        mask::numbers(kept)
+    };
+    let shown: String = whole.chars().take(most).collect();
+    if shown.len() < whole.len() { format!("{shown}…") } else { shown }
 }
 
 fn header(name: &str, value: &str) -> String {
@@ -140,6 +159,20 @@ mod tests {
     fn json_is_indented_and_masked() {
         let view = HookView::new(&hook("application/json", br#"{"phone":"\u002b14155550123","id":5,"token":"t"}"#), false);
         assert_eq!(view.body, "{\n  \"phone\": \"+141••••0123\",\n  \"id\": 5,\n  \"token\": \"•••\"\n}");
+    }
+
+    #[test]
+    fn beginnings_hide_as_much() {
+        for (kept, expect) in [
+            ("", "(empty)"),
+            (r#"{"to":"+14155550123","token":"t"}"#, r#"{"to":"+141••••0123","token":"•••"}"#),
+            (r#"{"token": "abc", "to": "+1415"#, "(not shown: it may hold a secret)"),
+            ("From=%2B14155550123&Token=x", "From = +141••••0123; Token = •••"),
+            ("call +14155550123", "call +141••••0123"),
+        ] {
+            assert_eq!(beginning(kept, 200), expect, "{kept}");
+        }
+        assert_eq!(beginning("a long one", 6), "a long…");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::session::SignedIn;
 const PACE: Duration = Duration::from_millis(500);
 
 pub(super) fn stream(State(console): State<Console>, SignedIn { expires_at, .. }: SignedIn) -> Ready<Response> {
-    let events = events(console.changes, console.clock, expires_at);
+    let events = events(console.changes, console.engine.clock.clone(), expires_at);
     future::ready(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 

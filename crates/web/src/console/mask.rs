@@ -7,13 +7,13 @@ use serde_json::Value;
 use trunkline_core::number::Number;
 
 /// What stands for a secret.
-pub(super) const HIDDEN: &str = "•••";
+pub(crate) const HIDDEN: &str = "•••";
 
 /// Names of headers and fields whose values are never shown.
 const SECRETS: [&str; 12] = ["authorization", "cookie", "token", "secret", "signature", "hmac", "password", "passwd", "credential", "api_key", "apikey", "access_key"];
 
 /// Whether a header or field of this name may hold a secret.
-pub(super) fn secret(name: &str) -> bool {
+pub(crate) fn secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     SECRETS.iter().any(|word| name.contains(word))
 }
@@ -29,7 +29,7 @@ pub(super) fn digits(text: &str) -> String {
 }
 
 /// The text with the middle of every phone number hidden: after a `+` from 7 digits, otherwise from 10 to 15.
-pub(super) fn numbers(text: &str) -> String {
+pub(crate) fn numbers(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -95,7 +95,7 @@ fn date(chars: &[char], at: usize) -> bool {
 }
 
 /// A URL without its password, the secrets in its query, and numbers.
-pub(super) fn url(text: &str) -> String {
+pub(crate) fn url(text: &str) -> String {
     let (place, query) = text.split_once('?').map_or((text, None), |(place, query)| (place, Some(query)));
     let place = match place.split_once("://") {
         Some((scheme, rest)) => match rest.split_once('@') {

@@ -1,43 +1,61 @@
-//! `GET /messages/{id}`: one message, what became of it and why.
+//! `GET /messages/{id}`: one message, what became of it and why; and taking it back while it waits.
 //!
 //! Its own file because it joins everything that the store knows of one text. The sentences of its timeline are made
-//! in `timeline`; this file loads, and says the answer in one sentence at the top.
+//! in `timeline`; this file loads, and says the answer in one sentence at the top. Whether a cancel came in time is the
+//! engine's word.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 use trunkline_core::id::{HookId, InboundId, MessageId};
 use trunkline_core::message::{self, Delivery, Event};
 use trunkline_core::owe::Subject;
 use trunkline_core::purpose::Purpose;
 use trunkline_core::segment::{Encoding, Size};
+use trunkline_core::time::Time;
+use trunkline_engine::cancel::Canceled;
 use trunkline_store::row::{Address, HistoryEntry, Inbound, Message, Origin};
 use trunkline_store::{Store, StoreError};
 
 use super::Console;
+use super::clock::Clocks;
 use super::hook::HookView;
 use super::mask;
-use super::page::{self, Page};
+use super::page::{self, Banner, Page};
 use super::problem::Problem;
-use super::session::SignedIn;
+use super::said::Said;
+use super::session::{self, SignedIn};
 use super::timeline::{self, Entry, Line};
-use super::view::{self, Fact, Pill, say, short};
+use super::view::{self, Fact, Pill};
 
 /// The most raw hooks that one page shows.
 const MOST_HOOKS: usize = 40;
+
+/// What became of a cancel, as the URL says it after one.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Asked {
+    cancel: String,
+}
 
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage {
     page: Page,
+    banner: Option<Banner>,
     number: String,
+    /// The page of the number.
+    address: String,
     pills: Vec<Pill>,
     tone: &'static str,
-    answer: String,
+    answer: Said,
     why: Vec<Line>,
+    /// Where the form that takes it back goes, while it can be taken back.
+    cancel: Option<String>,
     body: String,
     code: bool,
     facts: Vec<Fact>,
@@ -45,25 +63,28 @@ struct MessagePage {
     entries: Vec<Entry>,
 }
 
-pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn, Path(id): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn, Path(id): Path<String>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let missing = || Problem::not_found(&signed_in, "There is no message with this id. It may have been mistyped, or be one of another installation.");
     let id: MessageId = id.parse().map_err(|_| missing())?;
-    let store = console.store.as_ref();
+    let store = console.engine.store.as_ref();
     let message = store.messages(&[id]).await?.into_iter().next().ok_or_else(missing)?;
     let address = store.addresses(&[message.intent.address]).await?.into_iter().next();
+    let clocks = Clocks::of(address.as_ref());
     let number = address.as_ref().map_or_else(|| "an unknown number".to_owned(), |a| a.place.masked());
-    let entries = entries(store, &message).await?;
+    let entries = entries(store, &message, &clocks).await?;
     let code = message.intent.purpose == Purpose::Otp;
-    let delivery = message.state.delivery();
     let view = MessagePage {
         page: Page::new(format!("Text to {number}"), &signed_in).at("messages"),
+        banner: banner(&asked.cancel),
+        address: format!("/addresses/{}", message.intent.address),
         pills: view::pills(&message.state),
-        tone: view::tone(delivery),
-        answer: answer(&message.state),
+        tone: view::tone(message.state.delivery()),
+        answer: Said::new(&answer(&message.state, &clocks)),
         why: message.state.reasons.iter().map(timeline::standing).collect(),
-        body: if code { mask::digits(&message.intent.body) } else { mask::numbers(&message.intent.body) },
+        cancel: message.state.claimable().then(|| format!("/messages/{id}/cancel")),
+        body: shown_body(&message),
         code,
-        facts: facts(&message, address.as_ref()),
+        facts: facts(&message, address.as_ref(), &clocks),
         labels: message.intent.labels.iter().map(|(name, value)| (name.clone(), mask::label(value))).collect(),
         entries,
         number,
@@ -71,17 +92,46 @@ pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn, Pa
     Ok(page::html(StatusCode::OK, &view))
 }
 
+/// Takes a text back, if it has not left.
+pub(super) async fn cancel(State(console): State<Console>, signed_in: SignedIn, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, Problem> {
+    if !session::same_origin(&headers) {
+        return Err(Problem::Forged);
+    }
+    let missing = || Problem::not_found(&signed_in, "There is no message with this id, so nothing was canceled.");
+    let id: MessageId = id.parse().map_err(|_| missing())?;
+    let word = match console.engine.cancel_text(&signed_in.by(), id).await? {
+        Canceled::Done(_) => "done",
+        Canceled::TooLate(_) => "late",
+        Canceled::Unknown => return Err(missing()),
+    };
+    Ok(Redirect::to(&format!("/messages/{id}?cancel={word}")).into_response())
+}
+
+fn banner(cancel: &str) -> Option<Banner> {
+    match cancel {
+        "done" => Some(Banner { tone: "good", text: "It is canceled, and will not be sent.".to_owned() }),
+        "late" => Some(Banner { tone: "wait", text: "It was too late to cancel it: it has left, or came to an end before.".to_owned() }),
+        _ => None,
+    }
+}
+
+/// What it says, numbers and codes hidden.
+pub(super) fn shown_body(message: &Message) -> String {
+    let body = &message.intent.body;
+    if message.intent.purpose == Purpose::Otp { mask::digits(body) } else { mask::numbers(body) }
+}
+
 /// The state in one sentence, with what happens next.
-fn answer(state: &message::State) -> String {
+fn answer(state: &message::State, clocks: &Clocks) -> String {
     let delivery = state.delivery();
     let meaning = view::meaning(delivery);
     match (delivery, state.due) {
-        (Delivery::Queued, Some(due)) => format!("{meaning}, not before {}.", short(due)),
-        (Delivery::Held, Some(due)) => format!("{meaning}, and the gate is asked again at {}.", short(due)),
+        (Delivery::Queued, Some(due)) => format!("{meaning}, not before {}.", with_clock(due, clocks)),
+        (Delivery::Held, Some(due)) => format!("{meaning}, and the gate is asked again at {}.", with_clock(due, clocks)),
         (Delivery::Accepted | Delivery::Sent, _) => format!("{meaning}; no receipt says yet whether it arrived."),
         (Delivery::Unknown, _) => format!("{meaning}. It is not sent again; evidence settles it, if any comes."),
         (Delivery::Undelivered, _) => match state.vendor_code() {
-            Some(code) => format!("{meaning}: the vendor says code {}.", say(code)),
+            Some(code) => format!("{meaning}: the vendor says code {code}."),
             None => format!("{meaning}; the vendor gives no code."),
         },
         (Delivery::Suppressed | Delivery::Canceled, _) => format!("{meaning}, so it was not sent."),
@@ -89,28 +139,40 @@ fn answer(state: &message::State) -> String {
     }
 }
 
-fn facts(message: &Message, address: Option<&Address>) -> Vec<Fact> {
+/// An instant, and what the clock says then where the recipient is.
+fn with_clock(at: Time, clocks: &Clocks) -> String {
+    let there = clocks.at(at);
+    if there.is_empty() { at.to_string() } else { format!("{at} ({there} where the recipient is)") }
+}
+
+fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<Fact> {
     let intent = &message.intent;
-    let mut facts = vec![
+    let number = address.map_or_else(|| "unknown".to_owned(), |a| a.place.masked());
+    let mut facts = vec![Fact::link("Number", number, format!("/addresses/{}", intent.address))];
+    if let Some(run) = intent.origin.run() {
+        facts.push(Fact::link("Run", origin(&intent.origin), format!("/runs/{run}")));
+    } else {
+        facts.push(Fact::said("Origin", &origin(&intent.origin)));
+    }
+    if let Some(event) = intent.event {
+        facts.push(Fact::link("Event", "all texts from it", format!("/search?q={event}&all=1")));
+    }
+    facts.push(Fact::there("Made", intent.created_at, clocks));
+    facts.extend(message.state.due.map(|due| Fact::there("Due", due, clocks)));
+    facts.extend([
+        Fact::there("Deadline", intent.deadline, clocks),
+        Fact::text("Attempts", message.state.attempts.len().to_string()),
         Fact::text("Purpose", intent.purpose.word()),
         Fact::text("Program", intent.program.clone()),
-        Fact::text("Sender", format!("{} through {}", say(&intent.sender), intent.account)),
+        Fact::said("Sender", &format!("{} through {}", intent.sender, intent.account)),
         Fact::text("Size", size(intent.size)),
-        Fact::time("Made", intent.created_at),
-        Fact::time("Deadline", intent.deadline),
-        Fact::text("Attempts", message.state.attempts.len().to_string()),
-        Fact::text("Origin", origin(&intent.origin)),
-    ];
+    ]);
     if let Some((template, locale)) = &intent.template {
         facts.push(Fact::text("Template", format!("{template}, {locale}")));
     }
     if let Some(address) = address {
         facts.push(Fact::text("Time zones", if address.zones.is_empty() { "not known; UTC is used".to_owned() } else { address.zones.join(", ") }));
-        facts.push(Fact::text("Opted out", address.consent.stopped.as_ref().map_or_else(|| "no".to_owned(), |since| format!("since {}", short(since.at)))));
-    }
-    facts.push(Fact::link("Number", "all texts to it", format!("/search?q={}&all=1", intent.address)));
-    if let Some(event) = intent.event {
-        facts.push(Fact::link("Event", "all texts from it", format!("/search?q={event}&all=1")));
+        facts.push(Fact::said("Opted out", &address.consent.stopped.as_ref().map_or_else(|| "no".to_owned(), |since| format!("since {}", since.at))));
     }
     facts.push(Fact::text("Message id", message.id.to_string()));
     facts
@@ -135,7 +197,7 @@ fn origin(origin: &Origin) -> String {
 }
 
 /// Everything that the store knows of the message, as one timeline.
-async fn entries(store: &dyn Store, message: &Message) -> Result<Vec<Entry>, StoreError> {
+async fn entries(store: &dyn Store, message: &Message, clocks: &Clocks) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
     let events: Vec<_> = message.intent.event.into_iter().collect();
     entries.extend(store.events(&events).await?.iter().map(timeline::taken));
@@ -146,7 +208,7 @@ async fn entries(store: &dyn Store, message: &Message) -> Result<Vec<Entry>, Sto
     let history = store.history(&message.id.bytes()).await?;
     let replies: Vec<InboundId> = history.iter().filter_map(reply).collect();
     let inbound: BTreeMap<InboundId, Inbound> = store.inbound(&replies).await?.into_iter().map(|text| (text.id, text)).collect();
-    entries.extend(history.iter().map(|entry| timeline::happened(entry, &inbound)));
+    entries.extend(history.iter().map(|entry| timeline::happened(entry, &inbound, clocks)));
     let writebacks = store.writebacks_of(Subject::Message(message.id)).await?;
     entries.extend(writebacks.iter().enumerate().filter_map(|(at, writeback)| timeline::owed(at, writeback)));
     let mut entries = timeline::sorted(entries);
@@ -162,7 +224,7 @@ fn reply(entry: &HistoryEntry) -> Option<InboundId> {
 }
 
 /// Puts the raw hooks beside the entries they caused, each hook once.
-async fn load_hooks(store: &dyn Store, entries: &mut [Entry], code: bool) -> Result<(), StoreError> {
+pub(super) async fn load_hooks(store: &dyn Store, entries: &mut [Entry], code: bool) -> Result<(), StoreError> {
     let mut seen: BTreeSet<HookId> = BTreeSet::new();
     for entry in entries {
         let Some(id) = entry.hook.filter(|_| seen.len() < MOST_HOOKS) else { continue };
@@ -177,21 +239,27 @@ async fn load_hooks(store: &dyn Store, entries: &mut [Entry], code: bool) -> Res
 mod tests {
     use super::*;
     use trunkline_core::message::{Duplicate, Flags, Work};
-    use trunkline_core::time::Time;
 
     #[test]
     fn the_answer_is_one_sentence() {
         let at: Time = "2026-11-23T14:05:09Z".parse().unwrap();
         let state = |work, due| message::State { work, due, reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
         for (work, due, expect) in [
-            (Work::Held, Some(at), "It is held, and the gate is asked again at 23 Nov 14:05:09."),
+            (Work::Held, Some(at), "It is held, and the gate is asked again at 2026-11-23T14:05:09Z."),
             (Work::Unknown, None, "Nobody knows whether the vendor took it. It is not sent again; evidence settles it, if any comes."),
             (Work::Suppressed, None, "The recipient must not get it, so it was not sent."),
             (Work::Failed, None, "It cannot be sent."),
             (Work::Taken, None, "The vendor has it; no receipt says yet whether it arrived."),
         ] {
-            assert_eq!(answer(&state(work, due)), expect);
+            assert_eq!(answer(&state(work, due), &Clocks::default()), expect);
         }
+    }
+
+    #[test]
+    fn a_cancel_says_what_became_of_it() {
+        assert_eq!(banner("done").map(|banner| banner.tone), Some("good"));
+        assert_eq!(banner("late").map(|banner| banner.tone), Some("wait"));
+        assert!(banner("<b>anything</b>").is_none());
     }
 
     #[test]

@@ -12,13 +12,15 @@ use axum::response::Response;
 use trunkline_core::message::Delivery;
 use trunkline_core::owe::AlertKind;
 use trunkline_core::time::Span;
-use trunkline_store::row::{Alert, Case, Counter, Held};
+use trunkline_store::row::{Alert, Case, Counter, Held, MessageFilter};
 
 use super::Console;
+use super::mask;
 use super::page::{self, Page};
 use super::problem::Problem;
+use super::said::Said;
 use super::session::SignedIn;
-use super::view::{self, MessageRow, When, capital, count, grouped, say};
+use super::view::{self, MessageRow, When, capital, count, grouped};
 
 const NEWEST: usize = 15;
 const MOST_CASES: usize = 20;
@@ -50,7 +52,7 @@ struct Health {
 struct Trouble {
     code: String,
     about: String,
-    detail: String,
+    detail: Said,
     opened: When,
     times: i64,
     due: Option<When>,
@@ -122,11 +124,12 @@ struct OverviewPage {
 }
 
 pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn) -> Result<Response, Problem> {
-    let store = console.store.as_ref();
-    let now = console.clock.now();
+    let store = console.engine.store.as_ref();
+    let now = console.engine.clock.now();
     let (today, yesterday) = (now.utc_day(), (now - Span::hours(24)).utc_day());
     let (counters, held, alerts) = tokio::try_join!(store.counters(&yesterday), store.held(), store.alerts())?;
-    let (cases, backlog, newest) = tokio::try_join!(store.cases(MOST_CASES), store.backlog(), store.recent_messages(None, NEWEST))?;
+    let all = MessageFilter::default();
+    let (cases, backlog, newest) = tokio::try_join!(store.cases(MOST_CASES), store.backlog(), store.messages_matching(&all, NEWEST))?;
     let days = Days::new(&counters, &today, &yesterday);
     let (engineers, customers): (Vec<&Alert>, Vec<&Alert>) = alerts.iter().partition(|alert| alert.kind == AlertKind::System);
     let view = OverviewPage {
@@ -191,8 +194,8 @@ fn groups(engineers: &[&Alert], customers: &[&Alert], cases: &[Case]) -> Vec<Gro
 fn alert(alert: &Alert) -> Trouble {
     Trouble {
         code: alert.code.clone(),
-        about: say(&alert.about),
-        detail: say(&alert.detail),
+        about: mask::numbers(&alert.about),
+        detail: Said::new(&alert.detail),
         opened: When::from(alert.opened_at),
         times: alert.times,
         due: None,
@@ -205,12 +208,12 @@ fn case(case: &Case) -> Trouble {
     Trouble {
         code: case.code.clone(),
         about: format!("Case {}", case.number),
-        detail: say(&case.detail),
+        detail: Said::new(&case.detail),
         opened: When::from(case.opened_at),
         times: 1,
         due: Some(When::from(case.due)),
         owner: case.owner.clone().unwrap_or_else(|| "nobody yet".to_owned()),
-        href: Some(case.message.map_or_else(|| format!("/search?q={}", case.address), |message| format!("/messages/{message}"))),
+        href: Some(case.message.map_or_else(|| format!("/addresses/{}", case.address), |message| format!("/messages/{message}"))),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets;
-use super::session::SignedIn;
+use super::session::{MOST_DEAD, SignedIn};
 
 /// What the frame shows.
 pub(super) struct Page {
@@ -21,22 +21,34 @@ pub(super) struct Page {
     pub(super) query: String,
     /// Of the assets.
     pub(super) version: String,
+    /// How many things gave up, or empty if none did.
+    pub(super) dead: String,
+    /// Where the sandbox's phones are, if there is a sandbox.
+    pub(super) phones: Option<String>,
+}
+
+/// What became of a form, said at the top of the page that it leads to.
+pub(super) struct Banner {
+    /// The colour's class.
+    pub(super) tone: &'static str,
+    /// What happened.
+    pub(super) text: String,
 }
 
 impl Page {
     /// A page for somebody who is signed in.
     pub(super) fn new(title: impl Into<String>, signed_in: &SignedIn) -> Page {
-        Page::of(title, signed_in.operator.clone())
-    }
-
-    /// A page for this operator.
-    pub(super) fn of(title: impl Into<String>, operator: String) -> Page {
-        Page { operator: Some(operator), ..Page::outside(title) }
+        let dead = match signed_in.dead {
+            0 => String::new(),
+            n if n < MOST_DEAD => n.to_string(),
+            _ => format!("{}+", MOST_DEAD - 1),
+        };
+        Page { operator: Some(signed_in.operator.clone()), dead, phones: signed_in.phones.clone(), ..Page::outside(title) }
     }
 
     /// A page for anybody.
     pub(super) fn outside(title: impl Into<String>) -> Page {
-        Page { title: title.into(), operator: None, here: "", query: String::new(), version: assets::version() }
+        Page { title: title.into(), operator: None, here: "", query: String::new(), version: assets::version(), dead: String::new(), phones: None }
     }
 
     /// Says which item of the navigation it is.
@@ -53,5 +65,17 @@ pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
             tracing::error!(%error, "a page of the console could not be rendered");
             (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be rendered\n").into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trunkline_core::time::Time;
+
+    #[test]
+    fn the_frame_counts_what_gave_up_as_far_as_it_looks() {
+        let badge = |dead| Page::new("x", &SignedIn { operator: "ada".into(), expires_at: Time(0), dead, phones: None }).dead;
+        assert_eq!([badge(0), badge(7), badge(MOST_DEAD)], ["", "7", "99+"]);
     }
 }

@@ -24,7 +24,7 @@ pub(super) enum Problem {
     /// There is no such thing.
     NotFound {
         /// Who asked.
-        operator: String,
+        signed_in: Box<SignedIn>,
         /// What there is not.
         what: &'static str,
     },
@@ -38,7 +38,7 @@ pub(super) enum Problem {
 
 impl Problem {
     pub(super) fn not_found(signed_in: &SignedIn, what: &'static str) -> Problem {
-        Problem::NotFound { operator: signed_in.operator.clone(), what }
+        Problem::NotFound { signed_in: Box::new(signed_in.clone()), what }
     }
 }
 
@@ -62,7 +62,7 @@ impl IntoResponse for Problem {
         match self {
             Problem::SignedOut { next } if next == "/" => Redirect::to("/signin").into_response(),
             Problem::SignedOut { next } => Redirect::to(&format!("/signin?next={}", view::percent(&next))).into_response(),
-            Problem::NotFound { operator, what } => show(StatusCode::NOT_FOUND, Page::of("Not found", operator), "Not found", what),
+            Problem::NotFound { signed_in, what } => show(StatusCode::NOT_FOUND, Page::new("Not found", &signed_in), "Not found", what),
             Problem::Forged => show(
                 StatusCode::FORBIDDEN,
                 Page::outside("Refused"),

@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use trunkline_core::id::hash16;
 use trunkline_core::time::{Span, Time};
@@ -17,28 +17,44 @@ use super::problem::Problem;
 
 /// How long a session lasts.
 pub(super) const LIFE: Span = Span::hours(24 * 7);
+/// How many things that gave up are counted: the frame needs to know whether there are any, and roughly how many.
+pub(super) const MOST_DEAD: usize = 100;
 const COOKIE: &str = "tl_session";
 
-/// An operator who is signed in.
+/// An operator who is signed in, and what the frame around every page tells about the state of things.
+#[derive(Clone)]
 pub(super) struct SignedIn {
     /// Who.
     pub(super) operator: String,
     /// When the session ends.
     pub(super) expires_at: Time,
+    /// How many things gave up, as far as they are counted.
+    pub(super) dead: usize,
+    /// Where the sandbox's phones are, if there is a sandbox.
+    pub(super) phones: Option<String>,
+}
+
+impl SignedIn {
+    /// Who did it, for records that others may ask about later.
+    pub(super) fn by(&self) -> String {
+        format!("operator {}", self.operator)
+    }
 }
 
 impl FromRequestParts<Console> for SignedIn {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<SignedIn, Problem> {
+        let engine = &console.engine;
         let session = match hash_in(&parts.headers) {
-            Some(hash) => console.store.session(hash).await?,
+            Some(hash) => engine.store.session(hash).await?,
             None => None,
         };
-        match session.filter(|s| console.clock.now() < s.expires_at) {
-            Some(session) => Ok(SignedIn { operator: session.operator, expires_at: session.expires_at }),
-            None => Err(Problem::SignedOut { next: wanted(parts) }),
-        }
+        let Some(session) = session.filter(|s| engine.clock.now() < s.expires_at) else {
+            return Err(Problem::SignedOut { next: wanted(parts) });
+        };
+        let dead = engine.store.dead(MOST_DEAD).await?.len();
+        Ok(SignedIn { operator: session.operator, expires_at: session.expires_at, dead, phones: console.sandbox.clone() })
     }
 }
 

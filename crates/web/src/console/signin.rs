@@ -13,10 +13,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use trunkline_core::time::{Span, Time};
+use trunkline_store::Command;
 use trunkline_store::row::{Session, SignIns};
-use trunkline_store::{Command, Unit};
 
 use super::Console;
+use super::act;
 use super::page::{self, Page};
 use super::password;
 use super::problem::Problem;
@@ -69,10 +70,10 @@ impl SignInPage {
 
 pub(super) async fn form(State(console): State<Console>, headers: HeaderMap, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
     let session = match session::hash_in(&headers) {
-        Some(hash) => console.store.session(hash).await?,
+        Some(hash) => console.engine.store.session(hash).await?,
         None => None,
     };
-    if session.is_some_and(|s| console.clock.now() < s.expires_at) {
+    if session.is_some_and(|s| console.engine.clock.now() < s.expires_at) {
         return Ok(Redirect::to(&session::safe_next(&wanted.next)).into_response());
     }
     Ok(page::html(StatusCode::OK, &SignInPage::new("", &wanted.next)))
@@ -88,24 +89,24 @@ pub(super) async fn sign_in(State(console): State<Console>, Extension(turn): Ext
         return Ok(refused(name, &given.next));
     }
     let _turn = turn.0.lock().await;
-    let now = console.clock.now();
-    let before = console.store.sign_ins(name).await?;
+    let now = console.engine.clock.now();
+    let before = console.engine.store.sign_ins(name).await?;
     if now < before.not_before {
         return Ok(wait(name, &given.next, before.not_before, now));
     }
-    let operator = console.store.operator(name).await?;
+    let operator = console.engine.store.operator(name).await?;
     let right = password::check(given.password, operator.map(|o| o.password)).await.map_err(|_| Problem::Internal("the password check did not end"))?;
     if !right {
         let failures = before.failures.saturating_add(1);
         let after = SignIns { failures, not_before: now + pause(failures) };
-        commit(&console, now, vec![Command::PutSignIns(name.to_owned(), after)]).await?;
+        act::commit(&console, now, vec![Command::PutSignIns(name.to_owned(), after)]).await?;
         tracing::info!(failures, "a sign-in to the console was refused");
         return Ok(refused(name, &given.next));
     }
     let (token, hash) = session::token()?;
     let session = Session { hash, operator: name.to_owned(), expires_at: now + LIFE };
     let forget = Command::PutSignIns(name.to_owned(), SignIns { failures: 0, not_before: now });
-    commit(&console, now, vec![forget, Command::PutSession(session)]).await?;
+    act::commit(&console, now, vec![forget, Command::PutSession(session)]).await?;
     let mut response = Redirect::to(&session::safe_next(&given.next)).into_response();
     response.headers_mut().insert(header::SET_COOKIE, session::cookie(&token, console.secure_cookies)?);
     Ok(response)
@@ -116,7 +117,7 @@ pub(super) async fn sign_out(State(console): State<Console>, headers: HeaderMap)
         return Err(Problem::Forged);
     }
     if let Some(hash) = session::hash_in(&headers) {
-        commit(&console, console.clock.now(), vec![Command::EndSession(hash)]).await?;
+        act::commit(&console, console.engine.clock.now(), vec![Command::EndSession(hash)]).await?;
     }
     let mut response = Redirect::to("/signin").into_response();
     response.headers_mut().insert(header::SET_COOKIE, session::cookie("", console.secure_cookies)?);
@@ -138,13 +139,6 @@ fn wait(name: &str, next: &str, until: Time, now: Time) -> Response {
 fn pause(failures: i64) -> Span {
     let beyond = failures.saturating_sub(FREE_FAILURES);
     if beyond < 0 { Span::ZERO } else { Span::secs(1 << beyond.min(10)).min(LONGEST_WAIT) }
-}
-
-async fn commit(console: &Console, now: Time, commands: Vec<Command>) -> Result<(), Problem> {
-    for committed in console.store.commit(now, vec![Unit(commands)]).await {
-        committed?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -15,8 +15,11 @@ use trunkline_core::retry::Next;
 use trunkline_core::time::Time;
 use trunkline_store::row::{self, Fate, HistoryEntry, Inbound, Run, Writeback, WritebackState};
 
+use super::clock::Clocks;
 use super::hook::HookView;
-use super::view::{When, capital, say, short};
+use super::mask;
+use super::said::Said;
+use super::view::When;
 
 /// One thing that happened.
 pub(super) struct Entry {
@@ -26,10 +29,12 @@ pub(super) struct Entry {
     pub(super) at: Time,
     /// When, for people.
     pub(super) when: When,
+    /// The same on the recipient's clock, where it concerns her; or empty.
+    pub(super) there: String,
     /// The colour's class.
     pub(super) tone: &'static str,
     /// What happened.
-    pub(super) title: String,
+    pub(super) title: Said,
     /// The words of a person, if any were said.
     pub(super) quote: Option<String>,
     /// Why, and what followed.
@@ -45,16 +50,14 @@ pub(super) struct Line {
     /// `pass`, `hold`, `stop` or `note`.
     pub(super) mark: &'static str,
     /// The sentence.
-    pub(super) text: String,
+    pub(super) text: Said,
     /// The stable code, or empty.
     pub(super) code: &'static str,
-    /// Another message it speaks of.
-    pub(super) href: Option<String>,
 }
 
 impl Entry {
-    fn new(key: String, at: Time, tone: &'static str, title: impl Into<String>) -> Entry {
-        Entry { key, at, when: When::from(at), tone, title: title.into(), quote: None, lines: Vec::new(), hook: None, raw: None }
+    fn new(key: String, at: Time, tone: &'static str, title: &str) -> Entry {
+        Entry { key, at, when: When::from(at), there: String::new(), tone, title: Said::new(title), quote: None, lines: Vec::new(), hook: None, raw: None }
     }
 
     fn note(mut self, text: &str) -> Entry {
@@ -68,8 +71,9 @@ impl Entry {
     }
 }
 
-fn note(text: &str) -> Line {
-    Line { mark: "note", text: capital(&say(text)), code: "", href: None }
+/// Something to know.
+pub(super) fn note(text: &str) -> Line {
+    Line { mark: "note", text: Said::sentence(text), code: "" }
 }
 
 /// A finding of the gate: what it alone would decide, its sentence with the evidence, its code.
@@ -90,23 +94,19 @@ pub(super) fn standing(reason: &Reason) -> Line {
 
 /// A reason that is no finding: why something was done.
 fn cause(reason: &Reason) -> Line {
-    let href = match reason {
-        Reason::Behind { message, .. } => Some(format!("/messages/{message}")),
-        _ => None,
-    };
-    Line { mark: "note", text: capital(&say(&reason.to_string())), code: reason.code(), href }
+    Line { code: reason.code(), ..note(&reason.to_string()) }
 }
 
 /// The source event that began it.
 pub(super) fn taken(event: &row::Event) -> Entry {
     let said = &event.mapped.event;
-    let title = format!("{} told us: {}", say(&said.source), say(&said.kind));
-    let mut entry = Entry::new("event".to_owned(), event.received_at, "info", title);
+    let title = format!("{} told us: {}", said.source, said.kind);
+    let mut entry = Entry::new("event".to_owned(), event.received_at, "info", &title);
     if let Some(subject) = &said.subject {
         entry = entry.note(&format!("about {subject}"));
     }
     if said.time != event.received_at {
-        entry = entry.note(&format!("it happened there at {}", short(said.time)));
+        entry = entry.note(&format!("it happened there at {}", said.time));
     }
     entry.hook = event.hook;
     entry.note(&fate(event.fate.as_ref()))
@@ -131,36 +131,47 @@ pub(super) fn moved(run: &Run, entry: &HistoryEntry) -> Entry {
     let trail = entry.body.get("trail").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let why = entry.body.get("why").or_else(|| entry.body.get("position")?.get("why")).and_then(Value::as_str);
     let lines = trail.map(|step| format!("step {step}")).chain(why.map(str::to_owned)).map(|text| note(&text)).collect();
-    Entry { lines, ..Entry::new(format!("run-{}", entry.seq), entry.at, "quiet", title) }
+    Entry { lines, ..Entry::new(format!("run-{}", entry.seq), entry.at, "quiet", &title) }
 }
 
-/// One entry of the message's own history; `inbound` holds the texts that its replies speak of.
-pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbound>) -> Entry {
+/// One entry of the message's own history; `inbound` holds the texts that its replies speak of, `clocks` are the
+/// recipient's.
+pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbound>, clocks: &Clocks) -> Entry {
     let (key, at) = (format!("history-{}", entry.seq), entry.at);
     let Ok(event) = serde_json::from_value::<Event>(entry.body.clone()) else {
         return Entry::new(key, at, "unsure", "Something that this version cannot read").note(&format!("history entry {} of fold version {}", entry.seq, entry.fold));
     };
-    match event {
-        Event::Made { verdict } => Entry::new(key, at, decided(&verdict), format!("The intent was made, and {}", decision(&verdict))).findings(&verdict),
-        Event::Gated { verdict } => Entry::new(key, at, decided(&verdict), format!("The gate was asked again: {}", decision(&verdict))).findings(&verdict),
+    let there = if concerns_recipient(&event) { clocks.at(at) } else { String::new() };
+    let shown = match event {
+        Event::Made { verdict } => Entry::new(key, at, decided(&verdict), &format!("The intent was made, and {}", decision(&verdict))).findings(&verdict),
+        Event::Gated { verdict } => Entry::new(key, at, decided(&verdict), &format!("The gate was asked again: {}", decision(&verdict))).findings(&verdict),
         Event::Claimed { n, account, sender, verdict, .. } => {
-            let title = format!("Attempt {n} was recorded, through account {account} from {}", say(&sender));
-            Entry::new(key, at, "info", title).findings(&verdict)
+            let title = format!("Attempt {n} was recorded, through account {account} from {sender}");
+            Entry::new(key, at, "info", &title).findings(&verdict)
         }
         Event::Settled { n, outcome, next } => settled(key, at, n, &outcome, &next),
-        Event::TakenOver { n, epoch } => Entry::new(key, at, "unsure", format!("The process that made attempt {n} is gone"))
+        Event::TakenOver { n, epoch } => Entry::new(key, at, "unsure", &format!("The process that made attempt {n} is gone"))
             .note("nobody knows whether the vendor took it; not sent again")
             .note(&format!("generation {epoch} took over")),
-        Event::Receipt { n, status, evidence, vendor_code, hook } => receipt(Entry { hook: Some(hook), ..Entry::new(key, at, "info", "") }, n, &status, evidence, &vendor_code),
+        Event::Receipt { n, status, evidence, vendor_code, hook } => Entry { hook: Some(hook), ..receipt(key, at, n, &status, evidence, &vendor_code) },
         Event::Canceled { reason } => Entry { lines: vec![cause(&reason)], ..Entry::new(key, at, "quiet", "It was canceled") },
         Event::Replied { inbound: id, stop } => {
             let title = if stop { "The recipient answered, and opted out" } else { "The recipient answered" };
             let answer = inbound.get(&id);
-            let (quote, hook) = (answer.map(|text| say(&text.body)), answer.map(|text| text.hook));
+            let (quote, hook) = (answer.map(|text| mask::numbers(&text.body)), answer.map(|text| text.hook));
             Entry { quote, hook, ..Entry::new(key, at, if stop { "quiet" } else { "good" }, title) }
         }
-        Event::WrittenBack { connector, record, word } => Entry::new(key, at, "quiet", say(&format!("{connector} was told: {word}"))).note(&format!("record {record}")),
-        Event::WritebackDead { connector, record, cause } => Entry::new(key, at, "bad", format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause),
+        Event::WrittenBack { connector, record, word } => Entry::new(key, at, "quiet", &format!("{connector} was told: {word}")).note(&format!("record {record}")),
+        Event::WritebackDead { connector, record, cause } => Entry::new(key, at, "bad", &format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause),
+    };
+    Entry { there, ..shown }
+}
+
+/// Whether the time of day where the recipient is matters.
+fn concerns_recipient(event: &Event) -> bool {
+    match event {
+        Event::Made { .. } | Event::Gated { .. } | Event::Claimed { .. } | Event::Receipt { .. } | Event::Replied { .. } => true,
+        Event::Settled { .. } | Event::TakenOver { .. } | Event::Canceled { .. } | Event::WrittenBack { .. } | Event::WritebackDead { .. } => false,
     }
 }
 
@@ -176,7 +187,7 @@ fn decided(verdict: &Verdict) -> &'static str {
 fn decision(verdict: &Verdict) -> String {
     match verdict.decision {
         Decision::Send => "the gate says send".to_owned(),
-        Decision::Hold { until } => format!("the gate says hold, until {}", short(until)),
+        Decision::Hold { until } => format!("the gate says hold, until {until}"),
         Decision::Suppress => "the gate says suppress".to_owned(),
         Decision::Expire => "the gate says that it is too late".to_owned(),
         Decision::Fail => "the gate says that it cannot arrive".to_owned(),
@@ -194,15 +205,15 @@ fn settled(key: String, at: Time, n: u32, outcome: &Outcome, next: &Next) -> Ent
     };
     let follows = match next {
         Next::Taken => "it waits for receipts".to_owned(),
-        Next::Retry { at } => format!("tried again at {}", short(*at)),
+        Next::Retry { at } => format!("tried again at {at}"),
         Next::Fail => "not tried again".to_owned(),
         Next::Expire => "not tried again: the next try would be past its deadline".to_owned(),
         Next::Unknown => "not sent again: it waits for evidence".to_owned(),
     };
-    Entry::new(key, at, tone, title).note(&outcome.cause()).note(&follows)
+    Entry::new(key, at, tone, &title).note(&outcome.cause()).note(&follows)
 }
 
-fn receipt(entry: Entry, n: u32, status: &str, evidence: Option<Evidence>, vendor_code: &str) -> Entry {
+fn receipt(key: String, at: Time, n: u32, status: &str, evidence: Option<Evidence>, vendor_code: &str) -> Entry {
     let (tone, proves) = match evidence {
         Some(Evidence::Accepted) => ("info", "it proves that the vendor has it"),
         Some(Evidence::Sent) => ("info", "it proves that the carrier has it"),
@@ -210,7 +221,7 @@ fn receipt(entry: Entry, n: u32, status: &str, evidence: Option<Evidence>, vendo
         Some(Evidence::Delivered) => ("good", "it proves that it arrived"),
         None => ("unsure", "a word we do not know: the state stays as it is"),
     };
-    let entry = Entry { tone, title: format!("Receipt for attempt {n}: {}", say(status)), ..entry }.note(proves);
+    let entry = Entry::new(key, at, tone, &format!("Receipt for attempt {n}: {status}")).note(proves);
     if vendor_code.is_empty() { entry } else { entry.note(&format!("vendor code {vendor_code}")) }
 }
 
@@ -219,11 +230,11 @@ pub(super) fn owed(at: usize, writeback: &Writeback) -> Option<Entry> {
     let connector = &writeback.connector;
     let (tone, title) = match writeback.state {
         WritebackState::Idle => return None,
-        WritebackState::Due => ("wait", format!("{connector} is to be told at {}", short(writeback.due))),
+        WritebackState::Due => ("wait", format!("{connector} is to be told at {}", writeback.due)),
         WritebackState::Flying => ("info", format!("{connector} is being told")),
         WritebackState::Dead => ("bad", format!("{connector} was given up on")),
     };
-    let entry = Entry::new(format!("writeback-{at}"), writeback.updated_at, tone, title).note(&format!("record {}", writeback.record));
+    let entry = Entry::new(format!("writeback-{at}"), writeback.updated_at, tone, &title).note(&format!("record {}", writeback.record));
     let entry = if writeback.tries > 0 { entry.note(&format!("failed {} times in a row", writeback.tries)) } else { entry };
     Some(if writeback.cause.is_empty() { entry } else { entry.note(&writeback.cause) })
 }
@@ -242,7 +253,7 @@ mod tests {
 
     fn entry(event: &Event) -> Entry {
         let body = serde_json::to_value(event).unwrap();
-        happened(&HistoryEntry { seq: 3, at: Time(5), fold: 1, body }, &BTreeMap::new())
+        happened(&HistoryEntry { seq: 3, at: Time(5), fold: 1, body }, &BTreeMap::new(), &Clocks::default())
     }
 
     #[test]
@@ -251,18 +262,19 @@ mod tests {
         let until: Time = "2026-11-23T14:05:09Z".parse().unwrap();
         let findings = vec![Reason::NumberTextable, Reason::Behind { message, until }, Reason::OptedOut { at: until, evidence: "text of +14155550123".into() }];
         let made = entry(&Event::Made { verdict: Verdict { decision: Decision::Suppress, findings } });
-        assert_eq!((made.title.as_str(), made.tone), ("The intent was made, and the gate says suppress", "quiet"));
+        assert_eq!((made.title.text().as_str(), made.tone), ("The intent was made, and the gate says suppress", "quiet"));
         let marks: Vec<&str> = made.lines.iter().map(|line| line.mark).collect();
         assert_eq!(marks, ["pass", "hold", "stop"]);
-        assert_eq!(made.lines.last().unwrap().text, "The recipient opted out at 23 Nov 14:05:09 (text of +141••••0123)");
-        assert_eq!(made.lines.get(1).unwrap().href, Some(format!("/messages/{message}")));
+        assert_eq!(made.lines.last().unwrap().text.text(), "The recipient opted out at 23 Nov 14:05:09 (text of +141••••0123)");
+        let links: Vec<&str> = made.lines.iter().flat_map(|line| &line.text.bits).filter_map(|bit| bit.link.as_ref()).map(|link| link.href.as_str()).collect();
+        assert_eq!(links, [format!("/messages/{message}")]);
     }
 
     #[test]
     fn an_unclear_attempt_says_so() {
         let unclear = entry(&Event::Settled { n: 1, outcome: Outcome::Ambiguous { cause: "no answer within 10s".into() }, next: Next::Unknown });
-        assert_eq!((unclear.title.as_str(), unclear.tone), ("Attempt 1: nobody knows whether the vendor took it", "unsure"));
-        let texts: Vec<&str> = unclear.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!((unclear.title.text().as_str(), unclear.tone), ("Attempt 1: nobody knows whether the vendor took it", "unsure"));
+        let texts: Vec<String> = unclear.lines.iter().map(|line| line.text.text()).collect();
         assert_eq!(texts, ["No answer within 10s", "Not sent again: it waits for evidence"]);
     }
 
@@ -276,19 +288,21 @@ mod tests {
             correlation: "1042".into(),
             event: trunkline_core::id::EventId([3; 16]),
             position: trunkline_core::journey::Position::Ended { why: "reached 'done'".into() },
+            started_at: Time(1),
+            entry: None,
             rev: 1,
         };
         let body = json!({"trail": ["greet: send hello", 7], "position": {"status": "ended", "why": "reached 'done'"}});
         let step = moved(&run, &HistoryEntry { seq: 1, at: Time(1), fold: 1, body });
-        let texts: Vec<&str> = step.lines.iter().map(|line| line.text.as_str()).collect();
+        let texts: Vec<String> = step.lines.iter().map(|line| line.text.text()).collect();
         assert_eq!(texts, ["Step greet: send hello", "Reached 'done'"]);
         assert_eq!(moved(&run, &HistoryEntry { seq: 2, at: Time(1), fold: 1, body: Value::Null }).lines.len(), 0);
     }
 
     #[test]
     fn entries_of_other_versions_are_shown_too_and_order_is_kept() {
-        let strange = happened(&HistoryEntry { seq: 9, at: Time(5), fold: 7, body: json!({"kind": "teleported"}) }, &BTreeMap::new());
-        assert_eq!(strange.lines.first().unwrap().text, "History entry 9 of fold version 7");
+        let strange = happened(&HistoryEntry { seq: 9, at: Time(5), fold: 7, body: json!({"kind": "teleported"}) }, &BTreeMap::new(), &Clocks::default());
+        assert_eq!(strange.lines.first().unwrap().text.text(), "History entry 9 of fold version 7");
         let keys = |entries: Vec<Entry>| entries.into_iter().map(|e| e.key).collect::<Vec<String>>();
         let at = |key: &str, at| Entry::new(key.to_owned(), Time(at), "info", "");
         assert_eq!(keys(sorted(vec![at("b", 2), at("a", 1), at("c", 2)])), ["a", "b", "c"]);

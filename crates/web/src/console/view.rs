@@ -1,7 +1,7 @@
 //! Small pieces that several pages show: instants, pills, one line about a message.
 //!
-//! Its own file so that the same thing looks and reads the same everywhere. Whatever somebody else wrote goes through
-//! `say`, which masks numbers; nothing here prints one.
+//! Its own file so that the same thing looks and reads the same everywhere. Whatever somebody else wrote is said by
+//! `said`, which masks numbers; nothing here prints one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,9 @@ use trunkline_core::time::Time;
 use trunkline_store::row::Message;
 use trunkline_store::{Store, StoreError};
 
+use super::clock::Clocks;
 use super::mask;
+use super::said::{Link, Said};
 
 /// An instant, for machines and for people.
 pub(super) struct When {
@@ -28,7 +30,7 @@ impl From<Time> for When {
 }
 
 /// `23 Nov 14:05:09`, in UTC.
-pub(super) fn short(at: Time) -> String {
+fn short(at: Time) -> String {
     at.timestamp().strftime("%-d %b %H:%M:%S").to_string()
 }
 
@@ -86,12 +88,12 @@ pub(super) const fn meaning(delivery: Delivery) -> &'static str {
 }
 
 /// Why a message is in its state, in one line.
-pub(super) fn one_line(state: &State) -> String {
+pub(super) fn one_line(state: &State) -> Said {
     let delivery = state.delivery();
     match (state.reasons.first(), state.vendor_code()) {
-        (Some(reason), _) => capital(&say(&reason.to_string())),
-        (None, Some(code)) if delivery == Delivery::Undelivered => format!("It did not arrive: vendor code {}", say(code)),
-        (None, _) => meaning(delivery).to_owned(),
+        (Some(reason), _) => Said::sentence(&reason.to_string()),
+        (None, Some(code)) if delivery == Delivery::Undelivered => Said::new(&format!("It did not arrive: vendor code {code}")),
+        (None, _) => Said::plain(meaning(delivery)),
     }
 }
 
@@ -100,24 +102,37 @@ pub(super) struct Fact {
     /// What it is.
     pub(super) name: &'static str,
     /// What it says.
-    pub(super) value: String,
-    /// The same, if it is an instant.
-    pub(super) when: Option<When>,
+    pub(super) said: Said,
+    /// The same instant on the recipient's clock, or empty.
+    pub(super) there: String,
     /// Where to read on.
-    pub(super) href: Option<String>,
+    pub(super) link: Option<Link>,
 }
 
 impl Fact {
+    /// Our own words.
     pub(super) fn text(name: &'static str, value: impl Into<String>) -> Fact {
-        Fact { name, value: value.into(), when: None, href: None }
+        Fact { name, said: Said::plain(value), there: String::new(), link: None }
     }
 
+    /// Words that carry instants, ids or numbers.
+    pub(super) fn said(name: &'static str, value: &str) -> Fact {
+        Fact { said: Said::new(value), ..Fact::text(name, "") }
+    }
+
+    /// An instant.
     pub(super) fn time(name: &'static str, at: Time) -> Fact {
-        Fact { when: Some(When::from(at)), ..Fact::text(name, "") }
+        Fact { said: Said::at(at), ..Fact::text(name, "") }
     }
 
-    pub(super) fn link(name: &'static str, value: impl Into<String>, href: String) -> Fact {
-        Fact { href: Some(href), ..Fact::text(name, value) }
+    /// An instant that concerns the recipient.
+    pub(super) fn there(name: &'static str, at: Time, clocks: &Clocks) -> Fact {
+        Fact { there: clocks.at(at), ..Fact::time(name, at) }
+    }
+
+    /// Words that lead to a page.
+    pub(super) fn link(name: &'static str, word: impl Into<String>, href: String) -> Fact {
+        Fact { link: Some(Link { href, word: word.into() }), ..Fact::text(name, "") }
     }
 }
 
@@ -132,7 +147,7 @@ pub(super) struct MessageRow {
     /// Its state.
     pub(super) pills: Vec<Pill>,
     /// Why it is in that state.
-    pub(super) reason: String,
+    pub(super) reason: Said,
     /// The order it is about, or empty.
     pub(super) order: String,
 }
@@ -153,20 +168,6 @@ fn row(message: &Message, number: Option<&String>) -> MessageRow {
         pills: pills(&message.state),
         reason: one_line(&message.state),
         order: message.intent.labels.get("order").map(|order| mask::label(order)).unwrap_or_default(),
-    }
-}
-
-/// What somebody else wrote, for people: instants short, numbers masked.
-pub(super) fn say(text: &str) -> String {
-    let words: Vec<String> = text.split(' ').map(plain).collect();
-    mask::numbers(&words.join(" "))
-}
-
-fn plain(word: &str) -> String {
-    let bare = word.trim_matches([';', ',', '(', ')', '.']);
-    match bare.parse::<Time>() {
-        Ok(at) => word.replace(bare, &short(at)),
-        Err(_) => word.to_owned(),
     }
 }
 
@@ -195,6 +196,24 @@ pub(super) fn grouped(n: i64) -> String {
 /// `1 case`, `2 cases`.
 pub(super) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// An order is called `1042` by some and `#1042` by others.
+pub(super) fn spellings(typed: &str) -> Vec<String> {
+    let bare = typed.trim_start_matches('#');
+    let mut spellings = vec![typed.to_owned()];
+    for other in [bare.to_owned(), format!("#{bare}")] {
+        if !bare.is_empty() && !spellings.contains(&other) {
+            spellings.push(other);
+        }
+    }
+    spellings
+}
+
+/// A path with a query of whatever is not empty.
+pub(super) fn url(path: &str, query: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = query.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={}", percent(value))).collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
 /// Percent-encodes a value for a query; slashes stay, they are legal there.
@@ -226,15 +245,22 @@ mod tests {
     }
 
     #[test]
-    fn says_instants_short_and_numbers_masked() {
-        let said = say("timeout for +14155550123; tried again at 2026-11-23T14:05:09.5Z (hook_abc, 2026-11-23T14:05:00Z)");
-        assert_eq!(said, "timeout for +141••••0123; tried again at 23 Nov 14:05:09 (hook_abc, 23 Nov 14:05:00)");
+    fn first_letters() {
         assert_eq!(capital("élan"), "Élan");
         assert_eq!(capital(""), "");
     }
 
     #[test]
+    fn orders_are_spelled_in_two_ways() {
+        assert_eq!(spellings("1042"), ["1042", "#1042"]);
+        assert_eq!(spellings("#1042"), ["#1042", "1042"]);
+        assert_eq!(spellings("#"), ["#"]);
+    }
+
+    #[test]
     fn encodes_for_queries() {
         assert_eq!(percent("a/b c&d=é#"), "a/b%20c%26d%3D%C3%A9%23");
+        assert_eq!(url("/messages", &[("state", "held"), ("label", ""), ("from", "2026-11-23T14:05")]), "/messages?state=held&from=2026-11-23T14%3A05");
+        assert_eq!(url("/messages", &[("state", "")]), "/messages");
     }
 }

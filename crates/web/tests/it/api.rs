@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
+use trunkline_store::row::MessageFilter;
 
 use crate::support::Server;
 
@@ -102,7 +103,7 @@ async fn one_key_is_one_text() {
     assert_eq!((reused.status, reused.json()["code"].as_str().unwrap().to_owned()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused".to_owned()));
     let read = server.get(&format!("/v1/messages/{}", first.json()["id"].as_str().unwrap())).await;
     assert_eq!(read.json()["timeline"][0]["kind"], "made", "{}", read.text);
-    assert_eq!(server.engine.store.recent_messages(None, 10).await.unwrap().len(), 1);
+    assert_eq!(server.engine.store.messages_matching(&MessageFilter::default(), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -137,7 +138,7 @@ async fn wrong_texts_are_refused_by_field() {
         assert!(!answer.text.contains("4155550199"), "{name}: no number in a problem");
     }
     assert_eq!(server.send("", &base).await.fields(), ["Idempotency-Key"]);
-    assert!(server.engine.store.recent_messages(None, 10).await.unwrap().is_empty());
+    assert!(server.engine.store.messages_matching(&MessageFilter::default(), 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

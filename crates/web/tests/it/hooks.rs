@@ -27,6 +27,7 @@ fn inbound(body: &str) -> OutgoingHook {
         account_sid: fixtures::ACCOUNT_SID.into(),
         auth_token: fixtures::AUTH_TOKEN.into(),
         inbound_urls: [(fixtures::SENDER.to_owned(), url)].into(),
+        messaging_service: None,
         answers_stop: true,
     });
     let Effect::Hook(hook) = vendor.reply(Time(0), "+14155550123", fixtures::SENDER, body, &mut ChaCha12Rng::seed_from_u64(1)).remove(0);
@@ -54,12 +55,12 @@ async fn anything_else_is_refused_on_record_and_changes_nothing() {
         let answer = deliver(&server, &hook).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{name}");
         assert!(answer.text.is_empty(), "{name}: a stranger learns nothing");
-        let refusals = server.engine.store.refusals(1).await.unwrap();
+        let refusals = server.engine.store.refusals(None, 1).await.unwrap();
         assert!(refusals[0].reason.contains(reason), "{name}: {}", refusals[0].reason);
     }
     let huge = OutgoingHook { body: vec![b'x'; 3 << 20].into(), ..good.clone() };
     assert_eq!(deliver(&server, &huge).await.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(server.engine.store.refusals(1).await.unwrap()[0].reason.contains("larger"));
+    assert!(server.engine.store.refusals(None, 1).await.unwrap()[0].reason.contains("larger"));
     let nobody = OutgoingHook { url: format!("{}/hooks/nobody", fixtures::PUBLIC_URL), ..good };
     assert_eq!(deliver(&server, &nobody).await.status, StatusCode::NOT_FOUND);
     for lane in HookLane::ALL {

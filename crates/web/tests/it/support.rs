@@ -65,7 +65,7 @@ impl Server {
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
-        let response = trunkline_web::router(&self.engine, false).oneshot(request).await.unwrap();
+        let response = trunkline_web::router(&self.engine, false, None).oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = to_bytes(body, 10 << 20).await.unwrap();
         Answer { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }

@@ -1,0 +1,129 @@
+//! The API's routes with their description: OpenAPI 3.1, generated from the handlers.
+//!
+//! Its own file because a route and its description must not drift apart: whoever adds a handler here adds both. What
+//! all operations share (who may ask, how they refuse) is added once, below.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use trunkline_engine::Engine;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContactBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{FieldShape, ProblemShape};
+use super::{addresses, consent, deadletters, events, hooks, messages, profiles, reference, runs};
+
+/// The routes under `/v1`, its description at `/v1/openapi.json`, and the page at `/docs`.
+pub(crate) fn router() -> Router<Arc<Engine>> {
+    let (router, api) = described();
+    let page = reference::page(&api);
+    let json = Arc::new(serde_json::to_value(&api).unwrap_or_default());
+    router.route("/v1/openapi.json", get(move || async move { Json(json.as_ref().clone()) })).route("/docs", get(move || async move { shown(page) }))
+}
+
+fn shown(page: Result<String, String>) -> Response {
+    match page {
+        Ok(page) => reference::html(page),
+        Err(error) => {
+            tracing::error!(%error, "the reference could not be rendered");
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn described() -> (Router<Arc<Engine>>, OpenApi) {
+    let (router, mut api) = OpenApiRouter::with_openapi(frame())
+        .routes(routes!(events::post, events::list))
+        .routes(routes!(events::get))
+        .routes(routes!(messages::post, messages::list))
+        .routes(routes!(messages::get))
+        .routes(routes!(messages::cancel))
+        .routes(routes!(addresses::get))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(profiles::put, profiles::get))
+        .routes(routes!(consent::post))
+        .routes(routes!(hooks::list))
+        .routes(routes!(hooks::refused))
+        .routes(routes!(hooks::get))
+        .routes(routes!(deadletters::list))
+        .routes(routes!(deadletters::replay))
+        .split_for_parts();
+    for item in api.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.put, &mut item.post].into_iter().flatten() {
+            refusals(operation);
+        }
+    }
+    (router, api)
+}
+
+fn frame() -> OpenApi {
+    let description = "Texts from business events: events in, exactly one text out, every receipt and reply back. Every request carries `Authorization: Bearer tlk_…`, a key \
+                       made with `trunkline keys create`; the scope an operation needs stands beside it. Refusals are problem documents (RFC 9457) with a stable `code`.";
+    let info = InfoBuilder::new().title("Trunkline").version(env!("CARGO_PKG_VERSION")).description(Some(description)).contact(Some(ContactBuilder::new().build()));
+    let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key, `tlk_…`")).build());
+    let mut api = OpenApiBuilder::new().info(info.build()).build();
+    let mut components = utoipa::openapi::ComponentsBuilder::new().security_scheme("key", scheme);
+    components = components.schema(ProblemShape::name(), ProblemShape::schema()).schema(FieldShape::name(), FieldShape::schema());
+    api.components = Some(components.build());
+    api
+}
+
+/// How every operation may refuse.
+fn refusals(operation: &mut Operation) {
+    let writes = operation.request_body.is_some();
+    let parameters = operation.parameters.as_ref().is_some_and(|p| !p.is_empty());
+    let in_path = |p: &RefOr<Parameter>| matches!(p, RefOr::T(Parameter { parameter_in: ParameterIn::Path, .. }));
+    let named = operation.parameters.iter().flatten().any(in_path);
+    let mut all = vec![("401", "No key, or one that does not exist"), ("403", "The key lacks the scope"), ("503", "The store cannot take it now; nothing was done")];
+    if writes || parameters {
+        all.push(("422", "Fields are not as they must be; `errors` names each"));
+    }
+    if writes {
+        all.extend([("400", "The body is not JSON"), ("413", "The body is too large"), ("415", "The body is of another type")]);
+    }
+    if named {
+        all.push(("404", "There is no such thing"));
+    }
+    if operation.operation_id.as_deref() == Some("cancel") {
+        all.push(("409", "It is too late"));
+    }
+    for (status, description) in all {
+        let content = Content::new(Some(Ref::from_schema_name(ProblemShape::name())));
+        let response = ResponseBuilder::new().description(description).content("application/problem+json", content).build();
+        operation.responses.responses.insert(status.to_owned(), response.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_described() {
+        let (_, api) = described();
+        let json = serde_json::to_value(&api).unwrap();
+        assert_eq!(json["openapi"], "3.1.0");
+        let mut operations = 0;
+        for (path, item) in json["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+                assert!(operation["security"][0]["key"][0].is_string(), "{method} {path} names no scope");
+                assert!(operation["responses"]["401"].is_object(), "{method} {path}");
+                operations += 1;
+            }
+        }
+        assert!(operations >= 18, "{operations}");
+        // No reference leads nowhere.
+        let text = json.to_string();
+        for name in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(json["components"]["schemas"][name].is_object(), "{name} is not described");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 // The console in a real browser, as a support agent uses it: sign in, look at the overview, search an order, read why,
-// reply from a phone and see it arrive live. It starts the demo, looks at every page at two widths, light and dark,
-// runs axe, and leaves screenshots in artifacts/. It does not test the API.
+// reply from a phone and see it arrive live; as an operator, replay what gave up. It starts the demo, looks at every page
+// at two widths, light and dark, runs axe, and leaves screenshots in artifacts/. It does not test the API.
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -21,6 +22,11 @@ function check(name, ok, detail = '') {
   else failures.push(`${name} ${detail}`);
   console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}${ok ? '' : ` ${detail}`}`);
 }
+
+/// The secret of the demo's shop, as in crates/sim/src/fixtures.rs.
+const SHOP_SECRET = 'sandbox-shop-secret';
+/// Where the operator sits: not where UTC is.
+const ZONE = 'America/New_York';
 
 /// Starts the demo; gives its addresses, its password, and a promise of the end of its day.
 function startDemo() {
@@ -49,7 +55,7 @@ try {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light' });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light', timezoneId: ZONE });
   const page = await context.newPage();
   const problems = [];
   page.on('console', (m) => { if (m.type() === 'error') problems.push(m.text()); });
@@ -100,7 +106,7 @@ try {
   await shoot('overview');
 
   const state = await (await fetch(`${sandboxUrl}/sandbox/state`)).json();
-  const text = state.texts.filter((t) => !t.vendor_own).at(-1);
+  const text = state.texts.filter((t) => !t.vendor_own && /#\d+/.test(t.body)).at(-1);
   const order = text.body.match(/#\d+/)[0];
   await page.fill('input[name=q]', order);
   await page.press('input[name=q]', 'Enter');
@@ -123,6 +129,107 @@ try {
   });
   await page.waitForFunction(() => /STOP/.test(document.querySelector('main').innerText), null, { timeout: 15000 });
   check('a STOP from the phone arrives live', true);
+
+  const shown = page.locator('main time').first();
+  check('instants are shown where the operator is', /^\d+ \w{3} \d\d:\d\d:\d\d$/.test(await shown.innerText()) && /UTC/.test(await shown.getAttribute('title')));
+  check('the foot says which zone', (await page.locator('footer').innerText()).includes(ZONE));
+
+  // "Customer … says that she got no text for order …": on a phone, from the overview to the reason in three clicks.
+  const inView = (pattern) => page.evaluate((source) => [...document.querySelectorAll('.line-text, .col-why, .item-text, .lead')].some((el) => {
+    const box = el.getBoundingClientRect();
+    return new RegExp(source).test(el.textContent) && box.width > 0 && box.top >= 0 && box.bottom <= innerHeight;
+  }), pattern);
+  const ask = async (typed) => {
+    await page.goto(consoleUrl);
+    await page.click('#q');
+    await page.fill('#q', typed);
+    await page.click('.find button');
+    await page.waitForURL((url) => /^\/(messages|addresses|search)/.test(url.pathname));
+    await page.waitForLoadState();
+  };
+  const why = 'Outside 08:00-21:00|opted out at';
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${consoleUrl}/messages?state=held`);
+  const waiting = page.locator('.rows tbody tr').filter({ has: page.locator('.col-order:not(:empty)') }).first();
+  const asked = (await waiting.locator('.col-order').innerText()).trim();
+  check('some text is held for the night', /^#\d+$/.test(asked), asked);
+  await ask(asked.replace('#', ''));
+  check('an order leads to the reason in two clicks', await inView(why), page.url());
+  await page.screenshot({ path: join(artifacts, 'three-clicks-order-390.png') });
+  if (!page.url().includes('/messages/')) await page.locator('main a[href^="/messages/msg_"]').first().click();
+  const phone = state.orders.find((o) => o.name === asked).customer.phone;
+  await ask(phone.startsWith('+1') ? phone.slice(2) : phone);
+  check('a number leads to its page, and is not in the URL', /\/addresses\/adr_/.test(page.url()) && !page.url().includes(phone.slice(-7)), page.url());
+  check('a number leads to the reason in two clicks', await inView(why), page.url());
+  check('the page says what the clock says there', (await page.locator('main .there').count()) > 0);
+  await page.screenshot({ path: join(artifacts, 'three-clicks-number-390.png') });
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await shoot('address');
+  await page.click('text=Reveal the number');
+  await page.waitForSelector('text=Shown once');
+  check('the number is shown when it is asked for', (await page.locator('h1').innerText()) === phone, await page.locator('h1').innerText());
+  await page.goto(page.url());
+  check('and then never again', !(await page.content()).includes(phone));
+  await page.goto(`${consoleUrl}/audit`);
+  check('what people did says so', /operator demo revealed the number of/.test(await body()), await body());
+  await shoot('audit');
+
+  await page.goto(`${consoleUrl}/journeys`);
+  check('journeys are listed', /order-confirmed/.test(await body()) && /order-shipped/.test(await body()));
+  await shoot('journeys');
+  await page.goto(`${consoleUrl}/journeys/order-shipped`);
+  check('a branching journey is drawn', (await page.locator('svg.graph rect.branch').count()) === 1 && (await page.locator('svg.graph .arrow').count()) > 3);
+  await shoot('journey');
+  await page.goto(`${consoleUrl}/journeys/order-confirmed`);
+  check('steps say how many passed', /\d+ here, [\d,]*[1-9][\d,]* today/.test(await page.locator('svg.graph').textContent()), await page.locator('svg.graph').textContent());
+  await page.locator('main a[href^="/runs/run_"]').first().click();
+  await page.waitForURL(/\/runs\/run_/);
+  check('a run says what it passed and made', /order-confirmed/.test(await body()) && (await page.locator('.rows tbody tr').count()) > 0, await body());
+  await shoot('run');
+
+  await page.goto(`${consoleUrl}/webhooks?lane=receipt`);
+  check('webhooks are listed by kind', /receipt/.test(await body()) && (await page.locator('main .item').count()) > 0);
+  await shoot('webhooks');
+  await page.locator('main a[href^="/webhooks/hook_"]').first().click();
+  await page.waitForURL(/\/webhooks\/hook_/);
+  check('a webhook is shown as it came', /POST/.test(await body()) && !/\+1\d{10}/.test(await page.content()));
+  await shoot('webhook');
+  const call = (headers) => fetch(`${consoleUrl}/hooks/shopify`, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: '{"id":1}' });
+  check('an unsigned webhook is refused', (await call({})).status === 403);
+  await page.goto(`${consoleUrl}/webhooks/refused`);
+  check('and kept with the reason', /is missing/.test(await body()), await body());
+  await shoot('refused');
+
+  await page.goto(`${consoleUrl}/dead`);
+  if ((await page.locator('main .item').count()) === 0) check('without dead letters the page says so', /Nothing gave up/.test(await body()));
+  const signature = createHmac('sha256', SHOP_SECRET).update('{"id":1}').digest('base64');
+  const signed = { 'x-shopify-topic': 'orders/create', 'x-shopify-hmac-sha256': signature, 'x-shopify-shop-domain': 'x', 'x-shopify-api-version': 'x', 'x-shopify-webhook-id': 'browser-1' };
+  check('a signed webhook is taken', (await call(signed)).status === 200);
+  await page.waitForFunction(() => /data\.order/.test(document.querySelector('main').innerText), null, { timeout: 15000 });
+  check('what cannot be read gives up, and arrives live', true);
+  check('the navigation counts it', /[1-9]/.test(await page.locator('.nav .badge').innerText()));
+  await shoot('dead');
+  await page.locator('main .item').filter({ hasText: 'data.order' }).locator('button').click();
+  await page.waitForURL(/replayed=1/);
+  check('a dead letter goes back to work', /back at work/.test(await body()), await body());
+  await page.goto(`${consoleUrl}/audit`);
+  check('and the trail says who did it', /operator demo replayed/.test(await body()));
+
+  await page.goto(`${consoleUrl}/messages`);
+  await page.locator('#filters summary').click();
+  await page.fill('#filter-label', asked);
+  await page.fill('#filter-number', phone);
+  await page.click('#filters button');
+  await page.waitForURL(/address=adr_/);
+  check('filters are in the URL, numbers are not', page.url().includes('label=%23') && !page.url().includes(phone.slice(-7)) && !page.url().includes('journey='), page.url());
+  check('and narrow the list', (await page.locator('.chip').count()) === 2 && (await page.locator('.rows tbody tr').count()) > 0);
+  await shoot('filters');
+  await page.goto(`${consoleUrl}/messages`);
+  const older = page.locator('.pager a', { hasText: 'Older' });
+  const first = await page.locator('.col-number a').first().getAttribute('href');
+  await older.click();
+  await page.waitForURL(/before=msg_/);
+  check('older messages are other messages', !(await page.content()).includes(first));
 
   await page.goto(`${consoleUrl}/search?q=%23999999`);
   check('a search without hits says what can be searched', /order|number/i.test(await body()));

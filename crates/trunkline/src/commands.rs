@@ -2,10 +2,14 @@
 //!
 //! Its own file for the grammar: what can be asked for, with which flags. Every command has `--json`.
 
+mod apply;
+mod bench;
 mod check;
 mod demo;
 mod explain;
+mod export;
 mod keys;
+mod rehearse;
 mod replay;
 mod send;
 mod serve;
@@ -38,6 +42,10 @@ enum Command {
     Demo(demo::Demo),
     /// Check the configuration: every problem with file, line and hint.
     Check(check::Check),
+    /// Publish the journeys of the files, after showing what changes.
+    Apply(apply::Apply),
+    /// Run a journey over recorded events and show what would go out; nothing leaves.
+    Rehearse(rehearse::Rehearse),
     /// Send one text.
     Send(send::Send),
     /// Say why a message is where it is.
@@ -46,6 +54,10 @@ enum Command {
     Verify(verify::Verify),
     /// Put something that gave up back to work, or list what did.
     Replay(replay::Replay),
+    /// Write what happened to a file, one JSON object a line.
+    Export(export::Export),
+    /// Measure the whole lifecycle on this machine.
+    Bench(bench::Bench),
     /// Run the whole system in a simulated world with faults, and check its promises.
     Simulate(simulate::Simulate),
     /// Make, list and revoke API keys, and set operators' passwords.
@@ -56,10 +68,10 @@ enum Command {
 #[derive(Args, Clone)]
 pub(crate) struct Place {
     /// The directory that holds trunkline.toml.
-    #[arg(long, short, env = "TRUNKLINE_CONFIG", default_value = "config")]
+    #[arg(long, short, env = "TRUNKLINE_CONFIG", default_value = "config", global = true)]
     config: PathBuf,
     /// Answer in JSON.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
@@ -90,6 +102,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Sim(command) => command.run().await,
         Command::Demo(command) => command.run().await,
         Command::Check(command) => command.run(),
+        Command::Apply(command) => command.run().await,
+        Command::Rehearse(command) => command.run().await,
+        Command::Export(command) => command.run().await,
+        Command::Bench(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Explain(command) => command.run().await,
         Command::Verify(command) => command.run().await,

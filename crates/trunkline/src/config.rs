@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trunkline_connectors::crm::declared::Connector;
+use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::time::Time;
-use trunkline_engine::definitions::{Account, Definitions, Draft, Sender, SourceDefinition, VerifyMode, publish};
+use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
 pub(crate) use diagnose::{Diagnosis, Problem, Severity};
@@ -35,7 +36,7 @@ impl Config {
         let mut found = diagnose::Diagnoses::new(directory);
         let files = Files::read(directory, &mut found);
         let secrets = secret::Resolved::of(&files, directory, &mut found);
-        check::all(&files, &mut found);
+        check::all(&files, &secrets, &mut found);
         let problems = found.finish();
         let broken = problems.iter().any(|p| p.problem.severity == Severity::Error);
         (problems, (!broken).then(|| Config { files, secrets, directory: directory.to_owned() }))
@@ -46,12 +47,18 @@ impl Config {
         self.directory.join(&self.files.main.value.store)
     }
 
-    /// Publishes the journeys and puts together what stages need.
+    /// The journeys as the files have them.
+    pub(crate) fn drafts(&self) -> Vec<Draft> {
+        self.files.journeys.iter().map(|(name, file)| Draft::new(name, file.value.clone(), &self.files.templates)).collect()
+    }
+
+    /// Puts together what stages need. A store in which nothing was ever published gets the journeys of the files; from
+    /// then on, publishing is what `trunkline apply` is for.
     pub(crate) async fn definitions(&self, store: &dyn Store, now: Time) -> Result<Arc<Definitions>, StoreError> {
         let main = &self.files.main.value;
         let templates: BTreeMap<_, _> = self.files.templates.iter().map(|(name, t)| (name.clone(), t.clone())).collect();
-        let drafts: Vec<Draft> = self.files.journeys.iter().map(|(name, file)| Draft::new(name, file.value.clone(), &templates)).collect();
-        let (journeys, current) = publish(store, now, &drafts).await?;
+        let published = store.definitions().await?;
+        let journeys = if published.is_empty() { publish_all(store, now, &self.drafts()).await? } else { Journeys::read(&published)? };
         let mut accounts = BTreeMap::new();
         for (name, account) in &main.accounts {
             let settings = AccountSettings {
@@ -84,6 +91,16 @@ impl Config {
             let secrets = self.secrets.named(&format!("connector {name}"));
             Connector { name: name.clone(), definition: file.value.definition.clone(), secrets }
         });
+        let followers = main.followers.iter().map(|(name, follower)| Follower {
+            name: name.clone(),
+            url: follower.url.clone(),
+            events: follower.events.clone(),
+            // Keys that are none were refused by the check.
+            keys: self.secrets.list(&format!("follower {name} secrets")).iter().filter_map(|secret| SigningKey::parse(secret).ok()).collect(),
+            allow_private: follower.allow_private,
+            reveal_numbers: follower.reveal_numbers,
+            timeout: follower.timeout,
+        });
         Ok(Arc::new(Definitions {
             public_url: main.public_url.clone(),
             default_region: main.default_region.clone(),
@@ -94,7 +111,8 @@ impl Config {
             programs: main.programs.clone(),
             sources,
             journeys,
-            current,
+            systems: main.systems.clone(),
+            followers: followers.collect(),
             templates,
             connectors: connectors.collect(),
         }))

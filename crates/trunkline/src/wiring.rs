@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use trunkline_core::clock::{Clock, SystemClock};
 use trunkline_engine::Engine;
-use trunkline_engine::transport::{HttpTransport, Transport};
+use trunkline_engine::definitions::changes;
+use trunkline_engine::transport::Transports;
 use trunkline_engine::worker;
 use trunkline_store::Store;
 use trunkline_store::sqlite::{Owes, SqliteStore};
@@ -51,10 +52,15 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Takes over, then starts the loops and the listener.
-    pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>, listener: TcpListener) -> anyhow::Result<Node> {
+    /// Takes over, then starts the loops and the listener; `sandbox` is where the phones are, if they are make-believe.
+    pub(crate) async fn start(config: &Config, clock: Arc<dyn Clock>, listener: TcpListener, sandbox: Option<String>) -> anyhow::Result<Node> {
         let store = open_store(config)?;
         let definitions = config.definitions(store.as_ref(), clock.now()).await?;
+        let drift = changes(store.as_ref(), &config.drafts()).await?;
+        if !drift.is_empty() {
+            let names: Vec<&str> = drift.iter().map(|c| c.journey.as_str()).collect();
+            tracing::warn!(journeys = names.join(", "), "the files say otherwise than what is published, which stays in force; see: trunkline apply --dry-run");
+        }
         let secure = definitions.public_url.starts_with("https://");
         let engine = Arc::new(Engine::start(store, clock, definitions, random()?).await?);
         let mut orphans = 0;
@@ -67,13 +73,13 @@ impl Node {
         if orphans > 0 {
             tracing::warn!(orphans, "texts were in the air when the last process ended; they are unknown until a receipt tells");
         }
-        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new()?);
+        let transports = Transports::new()?;
         let (stop, stopped) = watch::channel(false);
         let mut loops = JoinSet::new();
-        for work in worker::loops(&engine, &transport, &stopped) {
+        for work in worker::loops(&engine, &transports, &stopped) {
             loops.spawn(work);
         }
-        let router = trunkline_web::router(&engine, secure);
+        let router = trunkline_web::router(&engine, secure, sandbox);
         let mut end = stopped.clone();
         let serving = async move {
             let graceful = async move {

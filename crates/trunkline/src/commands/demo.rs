@@ -70,7 +70,7 @@ impl Demo {
         let (stop, stopped) = watch::channel(false);
         let sandbox = self.sandbox(&console, shared.clone())?;
         let serving = trunkline_sim::http::run(sandbox.clone(), theirs, stopped);
-        let node = Node::start(&config, shared, ours).await?;
+        let node = Node::start(&config, shared, ours, Some(sandbox_url.clone())).await?;
         let password = operator(&node).await?;
         tell(&format!("console  {console}   sign in as 'demo' with password {password}"));
         tell(&format!("sandbox  {sandbox_url}   phones, shop and CRM"));
@@ -115,6 +115,7 @@ impl Demo {
             shop_secret: fixtures::SHOP_SECRET.to_owned(),
             shop_path: "/hooks/shopify".to_owned(),
             seed: self.seed,
+            messaging_service: Some(fixtures::MESSAGING_SERVICE.to_owned()),
             clock,
         };
         Ok(Sandbox::new(settings, Arc::new(Posts(Arc::new(HttpTransport::new()?)))))

@@ -4,7 +4,7 @@ use clap::Args;
 use trunkline_core::id::MessageId;
 use trunkline_core::number::Number;
 use trunkline_engine::explain::{Bearing, Story, explain};
-use trunkline_store::row::Message;
+use trunkline_store::row::{Message, MessageFilter};
 
 use super::Place;
 use crate::output::{self, EXIT_FOUND, EXIT_OK};
@@ -27,12 +27,12 @@ impl Explain {
         let found: Vec<Message> = if let Ok(id) = self.what.parse::<MessageId>() {
             store.messages(&[id]).await?
         } else {
-            let mut found = store.messages_labelled(&self.what, 20).await?;
+            let mut found = store.messages_matching(&MessageFilter::labelled(&self.what), 20).await?;
             if found.is_empty() && !self.what.starts_with('#') {
-                found = store.messages_labelled(&format!("#{}", self.what), 20).await?;
+                found = store.messages_matching(&MessageFilter::labelled(&format!("#{}", self.what)), 20).await?;
             }
             if let Ok(number) = Number::parse(&self.what, engine.definitions.default_region.as_deref()) {
-                found.extend(store.messages_of(engine.key.address("sms", number.e164()), 20).await?);
+                found.extend(store.messages_matching(&MessageFilter::of_address(engine.key.address("sms", number.e164())), 20).await?);
             }
             found
         };

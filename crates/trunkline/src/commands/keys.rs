@@ -4,6 +4,7 @@ use std::io::Read;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use trunkline_connectors::follower::SigningKey;
 use trunkline_store::row::{ApiKey, Operator};
 use trunkline_store::{Command, Unit};
 use trunkline_web::api::auth::{SCOPES, mint};
@@ -28,7 +29,7 @@ enum Action {
     Create {
         /// What it is for.
         name: String,
-        /// What it may do: events:write, messages:write, messages:read, consent:write; everything if not said.
+        /// What it may do: events:write, messages:write, messages:read, consent:write, profiles:write, hooks:read, deadletters:write; everything if not said.
         #[arg(long = "scope")]
         scopes: Vec<String>,
     },
@@ -38,6 +39,12 @@ enum Action {
     Revoke {
         /// The id, as the list shows it.
         id: String,
+    },
+    /// Make a key that signs what followers get; it is shown once, and belongs in a secret of `[followers.<name>]`.
+    Signing {
+        /// Two halves instead of one shared key: followers get the public one.
+        #[arg(long)]
+        ed25519: bool,
     },
     /// Set the password of an operator of the console, read from standard input.
     Operator {
@@ -49,6 +56,9 @@ enum Action {
 impl Keys {
     pub(crate) async fn run(self) -> anyhow::Result<u8> {
         super::log("warn", false);
+        if let Action::Signing { ed25519 } = self.action {
+            return signing(ed25519, self.place.json);
+        }
         let engine = wiring::beside(&self.place).await?;
         let now = engine.clock.now();
         let commit = |command| {
@@ -85,6 +95,8 @@ impl Keys {
                 output::tell("revoked");
                 Ok(EXIT_OK)
             }
+            // Answered above: it needs no store.
+            Action::Signing { .. } => Ok(EXIT_OK),
             Action::Operator { name } => {
                 let mut password = String::new();
                 std::io::stdin().take(1_024).read_to_string(&mut password)?;
@@ -99,6 +111,21 @@ impl Keys {
             }
         }
     }
+}
+
+fn signing(ed25519: bool, as_json: bool) -> anyhow::Result<u8> {
+    let seed = wiring::random::<32>()?;
+    let (secret, public) = if ed25519 { SigningKey::pair(&seed).map(|(secret, public)| (secret, Some(public)))? } else { (SigningKey::shared(&seed), None) };
+    if as_json {
+        output::json(&json!({"secret": secret, "public": public}))?;
+        return Ok(EXIT_OK);
+    }
+    output::say(&secret);
+    match public {
+        Some(public) => output::tell(&format!("the follower verifies with {public}; keep the key above where only the server reads it")),
+        None => output::tell("the follower verifies with the same key; it is shown once"),
+    }
+    Ok(EXIT_OK)
 }
 
 fn list(keys: &[ApiKey], as_json: bool) -> anyhow::Result<()> {

@@ -28,8 +28,11 @@ impl Serve {
         let listen = self.listen.unwrap_or_else(|| config.files.main.value.listen.clone());
         let listener = TcpListener::bind(&listen).await.with_context(|| format!("cannot listen on {listen}: is another server running there?"))?;
         let address = listener.local_addr()?;
-        let node = Node::start(&config, Arc::new(SystemClock::new()), listener).await?;
+        let node = Node::start(&config, Arc::new(SystemClock::new()), listener, None).await?;
         tracing::info!(listen = %address, store = %config.store_path().display(), generation = node.engine.epoch, "ready");
+        if self.place.json {
+            crate::output::json(&serde_json::json!({"url": format!("http://{address}"), "generation": node.engine.epoch}))?;
+        }
         tell(&format!("trunkline listens on http://{address}"));
         asked_to_stop().await?;
         tracing::info!("stopping: nothing new is claimed, what is in the air is heard first");

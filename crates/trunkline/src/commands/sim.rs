@@ -11,6 +11,7 @@ use trunkline_connectors::http::Request;
 use trunkline_core::clock::SystemClock;
 use trunkline_core::time::Span;
 use trunkline_engine::transport::{HttpTransport, Transport};
+use trunkline_sim::faults::Faults;
 use trunkline_sim::fixtures;
 use trunkline_sim::http::{Deliver, Delivered, Sandbox, SandboxSettings};
 use trunkline_sim::outgoing::OutgoingHook;
@@ -33,6 +34,9 @@ pub(crate) struct Sim {
     /// Everything random follows from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Receipts come after a fifth of a second instead of seconds.
+    #[arg(long)]
+    quick_receipts: bool,
     /// Answer in JSON.
     #[arg(long)]
     json: bool,
@@ -63,9 +67,11 @@ impl Sim {
             shop_secret: fixtures::SHOP_SECRET.to_owned(),
             shop_path: "/hooks/shopify".to_owned(),
             seed: self.seed,
+            messaging_service: Some(fixtures::MESSAGING_SERVICE.to_owned()),
             clock: Arc::new(SystemClock::new()),
         };
         let sandbox = Sandbox::new(settings, Arc::new(Posts(Arc::new(HttpTransport::new()?))));
+        sandbox.set_faults(Faults { quick_receipts: self.quick_receipts, ..Faults::default() })?;
         let exports = [("TWILIO_AUTH_TOKEN", fixtures::AUTH_TOKEN), ("SHOPIFY_SECRET", fixtures::SHOP_SECRET), ("CRM_TOKEN", fixtures::CRM_TOKEN)];
         if self.json {
             output::json(&json!({"url": format!("http://{address}"), "account_sid": fixtures::ACCOUNT_SID, "target": self.target}))?;

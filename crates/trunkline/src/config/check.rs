@@ -4,6 +4,7 @@
 //! everything; they change nothing.
 
 mod journeys;
+mod outward;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,10 +17,12 @@ use trunkline_core::segment;
 
 use super::diagnose::{Diagnoses, Key, Severity};
 use super::files::{ConnectorFile, File, Files, SourceFile};
+use super::secret::Resolved;
 
-pub(crate) fn all(files: &Files, found: &mut Diagnoses) {
+pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     let engine = Engine::new();
     main(files, found);
+    outward::all(files, secrets, found);
     for (name, file) in &files.sources {
         source(name, file, files, &engine, found);
     }
@@ -132,9 +135,9 @@ fn source(name: &str, file: &File<SourceFile>, files: &Files, engine: &Engine, f
             }
         }
         if let Some(kind) = &mapping.kind
-            && !files.journeys.values().any(|j| j.value.trigger.kind == *kind)
+            && !files.journeys.values().any(|j| j.value.trigger.kind == *kind || j.value.cancel.iter().any(|c| c.kind == *kind))
         {
-            found.warning(path, at!["map", index, "type"], &format!("no journey is triggered by '{kind}'"), "add a journey, or remove the rule");
+            found.warning(path, at!["map", index, "type"], &format!("no journey is started or ended by '{kind}'"), "add a journey, or remove the rule");
         }
     }
     if files.main.value.accounts.contains_key(name) {

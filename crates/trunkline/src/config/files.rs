@@ -15,7 +15,7 @@ use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Span;
-use trunkline_engine::definitions::{OptOutReply, Program, VerifyMode};
+use trunkline_engine::definitions::{OptOutReply, Program, System, VerifyMode};
 
 use super::diagnose::Diagnoses;
 
@@ -46,6 +46,29 @@ pub(crate) struct Main {
     pub(crate) senders: Vec<SenderFile>,
     #[serde(default)]
     pub(crate) programs: BTreeMap<String, Program>,
+    #[serde(default)]
+    pub(crate) systems: BTreeMap<String, System>,
+    #[serde(default)]
+    pub(crate) followers: BTreeMap<String, FollowerFile>,
+}
+
+/// One of `[followers.<name>]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FollowerFile {
+    pub(crate) url: String,
+    pub(crate) events: Vec<String>,
+    pub(crate) secrets: Vec<SecretRef>,
+    #[serde(default)]
+    pub(crate) allow_private: bool,
+    #[serde(default)]
+    pub(crate) reveal_numbers: bool,
+    #[serde(default = "fifteen_seconds")]
+    pub(crate) timeout: Span,
+}
+
+fn fifteen_seconds() -> Span {
+    Span::secs(15)
 }
 
 fn default_store() -> String {
@@ -171,6 +194,8 @@ impl Files {
             accounts: BTreeMap::new(),
             senders: Vec::new(),
             programs: BTreeMap::new(),
+            systems: BTreeMap::new(),
+            followers: BTreeMap::new(),
         });
         Files {
             main: File { path, value },

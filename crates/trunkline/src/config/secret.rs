@@ -28,6 +28,12 @@ impl Resolved {
                 }
             }
         }
+        for (name, follower) in &files.main.value.followers {
+            for (index, reference) in follower.secrets.iter().enumerate() {
+                let at = vec!["followers".into(), name.as_str().into(), "secrets".into(), index.into()];
+                read(format!("follower {name} secrets"), format!("{index:04}"), reference, &files.main.path, at);
+            }
+        }
         for (name, file) in &files.sources {
             for (index, reference) in file.value.secrets.iter().enumerate() {
                 read(format!("source {name} secrets"), format!("{index:04}"), reference, &file.path, vec!["secrets".into(), index.into()]);

@@ -142,6 +142,7 @@ pub(crate) fn sandbox(target: &str, scale: u32) -> Sandbox {
         shop_secret: fixtures::SHOP_SECRET.into(),
         shop_path: "/hooks/shopify".into(),
         seed: 7,
+        messaging_service: None,
         clock: Arc::new(SystemClock::scaled(Time(now.0), scale)),
     };
     Sandbox::new(settings, Arc::new(Posts(HttpTransport::new().unwrap())))

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use trunkline_core::expr::Engine;
-use trunkline_core::journey::{Journey, Step};
+use trunkline_core::journey::{Journey, Reentry, Step};
 
 use super::super::diagnose::{Diagnoses, Key, Severity};
 use super::super::files::{File, Files};
@@ -40,11 +40,20 @@ fn journey(file: &File<Journey>, files: &Files, engine: &Engine, found: &mut Dia
     let mut expressions: Vec<(Vec<Key>, &str)> = vec![(at!["correlation"].to_vec(), &journey.correlation)];
     expressions.extend(journey.trigger.when.as_ref().map(|w| (at!["trigger", "when"].to_vec(), w.as_str())));
     for (index, step) in journey.steps.iter().enumerate() {
-        if let Step::Branch { arms, .. } = step {
-            for (n, arm) in arms.iter().enumerate() {
-                expressions.push((at!["step", index, "arms", n, "when"].to_vec(), &arm.when));
+        match step {
+            Step::Branch { arms, .. } => {
+                for (n, arm) in arms.iter().enumerate() {
+                    expressions.push((at!["step", index, "arms", n, "when"].to_vec(), &arm.when));
+                }
             }
+            Step::Wait { at: Some(source), .. } => expressions.push((at!["step", index, "at"].to_vec(), source)),
+            Step::Wait { .. } | Step::Send { .. } | Step::End { .. } => {}
         }
+    }
+    cancels(file, files, engine, found);
+    waits(path, journey, found);
+    if journey.cooldown.is_some() && journey.reentry != Reentry::AfterEnd {
+        found.error(path, at!["cooldown"], "means something only where the journey may be entered again", "write reentry = \"after_end\", or take it out");
     }
     for (way, expression) in expressions {
         match engine.expression_names(expression) {
@@ -58,6 +67,46 @@ fn journey(file: &File<Journey>, files: &Files, engine: &Engine, found: &mut Dia
     }
     steps(path, journey, found);
     texts(file, files, engine, known.as_ref(), found);
+}
+
+/// What ends runs: events that somebody emits, and expressions that these events can answer.
+fn cancels(file: &File<Journey>, files: &Files, engine: &Engine, found: &mut Diagnoses) {
+    let (path, journey) = (&file.path, &file.value);
+    for (index, rule) in journey.cancel.iter().enumerate() {
+        let known = variables(&rule.kind, files);
+        if known.is_none() && !files.sources.is_empty() {
+            let problem = format!("no source is mapped to '{}'", rule.kind);
+            found.warning(path, at!["cancel", index, "type"], &problem, "only events of the API end it; or name it as 'type' in sources/*.toml");
+        }
+        let own = rule.correlation.is_none();
+        let correlation = rule.correlation.as_ref().unwrap_or(&journey.correlation);
+        let way = if own { at!["cancel", index, "type"] } else { at!["cancel", index, "correlation"] };
+        let mut expressions = vec![(way.to_vec(), correlation)];
+        expressions.extend(rule.when.as_ref().map(|w| (at!["cancel", index, "when"].to_vec(), w)));
+        for (way, expression) in expressions {
+            match engine.expression_names(expression) {
+                Err(error) => found.error(path, &way, &format!("the expression {error}"), "mend its syntax"),
+                Ok(names) => {
+                    for name in names.iter().filter(|n| !defined(n, known.as_ref())) {
+                        let problem = format!("'{name}' is undefined in '{}'{}", rule.kind, if own { ", and names the run" } else { "" });
+                        found.error(path, &way, &problem, &hint(known.as_ref()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn waits(path: &Path, journey: &Journey, found: &mut Diagnoses) {
+    for (index, step) in journey.steps.iter().enumerate() {
+        let Step::Wait { span, at: instant, before, until, .. } = step else { continue };
+        if span.is_none() && instant.is_none() && until.is_none() {
+            found.error(path, at!["step", index, "id"], "does not say for how long to wait", "add for = \"2h\", until = \"09:00\", or at = \"event.data.starts_at\"");
+        }
+        if before.is_some() && instant.is_none() {
+            found.error(path, at!["step", index, "before"], "counts back from an instant, and none is given", "add at = \"event.data.starts_at\"");
+        }
+    }
 }
 
 fn steps(path: &Path, journey: &Journey, found: &mut Diagnoses) {

@@ -3,11 +3,13 @@
 //! Its own file because expressions come from people and data from strangers: undefined names are errors, fuel
 //! bounds the work, output is capped. It knows no domain types; callers pass JSON.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use minijinja::value::{Rest, Serde, ValueKind};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
 use serde::Deserialize;
 
 /// The steps an expression or text may take.
@@ -50,9 +52,26 @@ pub enum ExprError {
     },
 }
 
-/// Evaluates expressions and texts; cheap to clone the reference of, never changed after it is built.
+/// The most expressions that are kept compiled: more than any configuration has.
+const KEPT: usize = 4_096;
+
+/// Strict, with fuel, without escaping. A text is its own name, so that the environment keeps it compiled; texts come
+/// from definitions, never from requests, which is what bounds them.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
+    env.set_recursion_limit(40);
+    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    env.add_function("maybe", maybe);
+    env.set_loader(|text| Ok(Some(text.to_owned())));
+    env
+});
+
+/// Evaluates expressions and texts, each compiled once.
+#[derive(Default)]
 pub struct Engine {
-    env: Environment<'static>,
+    expressions: RwLock<HashMap<String, Arc<Expression<'static, 'static>>>>,
 }
 
 impl fmt::Debug for Engine {
@@ -61,32 +80,32 @@ impl fmt::Debug for Engine {
     }
 }
 
-impl Default for Engine {
-    fn default() -> Engine {
-        Engine::new()
-    }
-}
-
 impl Engine {
-    /// Strict, with fuel, without escaping.
+    /// With nothing compiled yet.
     pub fn new() -> Engine {
-        let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_fuel(Some(FUEL));
-        env.set_recursion_limit(40);
-        env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        env.add_function("maybe", maybe);
-        Engine { env }
+        Engine::default()
+    }
+
+    fn expression(&self, source: &str) -> Result<Arc<Expression<'static, 'static>>, Error> {
+        if let Some(known) = self.expressions.read().unwrap_or_else(PoisonError::into_inner).get(source) {
+            return Ok(known.clone());
+        }
+        let compiled = Arc::new(ENVIRONMENT.compile_expression_owned(source.to_owned())?);
+        let mut kept = self.expressions.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT {
+            kept.insert(source.to_owned(), compiled.clone());
+        }
+        Ok(compiled)
     }
 
     /// The value of an expression as JSON.
     pub fn value(&self, source: &str, facts: &serde_json::Value) -> Result<serde_json::Value, ExprError> {
         let facts = Value::from(Serde(facts));
-        let compiled = self.env.compile_expression(source).map_err(|e| classify(&e, &[], &facts))?;
-        let names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
-        let value = compiled.eval(&facts).map_err(|e| classify(&e, &names, &facts))?;
+        let compiled = self.expression(source).map_err(|e| classify(&e, &[], &facts))?;
+        let names = || -> Vec<String> { compiled.undeclared_variables(true).into_iter().collect() };
+        let value = compiled.eval(&facts).map_err(|e| classify(&e, &names(), &facts))?;
         if value.is_undefined() {
-            return Err(ExprError::Undefined { name: missing(&names, &facts).unwrap_or_else(|| source.to_owned()) });
+            return Err(ExprError::Undefined { name: missing(&names(), &facts).unwrap_or_else(|| source.to_owned()) });
         }
         serde_json::Value::deserialize(value).map_err(|e| ExprError::Run { line: 1, problem: e.to_string() })
     }
@@ -102,20 +121,19 @@ impl Engine {
     /// A rendered text of at most `cap` bytes.
     pub fn render(&self, source: &str, facts: &serde_json::Value, cap: usize) -> Result<String, ExprError> {
         let facts = Value::from(Serde(facts));
-        let template = self.env.template_from_str(source).map_err(|e| classify(&e, &[], &facts))?;
-        let names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        let template = ENVIRONMENT.get_template(source).map_err(|e| classify(&e, &[], &facts))?;
         let mut out = Capped { bytes: Vec::new(), cap, burst: false };
         let result = template.render_captured_to(&facts, &mut out).map(|_| ());
         if out.burst {
             return Err(ExprError::TooLong { cap });
         }
-        result.map_err(|e| classify(&e, &names, &facts))?;
+        result.map_err(|e| classify(&e, &template.undeclared_variables(true).into_iter().collect::<Vec<_>>(), &facts))?;
         String::from_utf8(out.bytes).map_err(|e| ExprError::Run { line: 1, problem: e.to_string() })
     }
 
     /// The names a text reads, dotted, sorted; an error if it cannot be parsed.
     pub fn names(&self, source: &str) -> Result<Vec<String>, ExprError> {
-        let template = self.env.template_from_str(source).map_err(|e| classify(&e, &[], &Value::UNDEFINED))?;
+        let template = ENVIRONMENT.get_template(source).map_err(|e| classify(&e, &[], &Value::UNDEFINED))?;
         let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
         names.sort();
         Ok(names)
@@ -123,7 +141,7 @@ impl Engine {
 
     /// The names an expression reads, dotted, sorted; an error if it cannot be parsed.
     pub fn expression_names(&self, source: &str) -> Result<Vec<String>, ExprError> {
-        let compiled = self.env.compile_expression(source).map_err(|e| classify(&e, &[], &Value::UNDEFINED))?;
+        let compiled = self.expression(source).map_err(|e| classify(&e, &[], &Value::UNDEFINED))?;
         let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().filter(|n| n != "maybe").collect();
         names.sort();
         Ok(names)

@@ -324,16 +324,17 @@ impl Journey {
 /// When a wait is over. An instant that has passed is over at once.
 fn resume(step: &Step, engine: &Engine, due: Time, zones: &[String], facts: &Value) -> Result<Time, String> {
     let Step::Wait { span, at, before, until, .. } = step else { return Ok(due) };
-    let mut then = match at {
+    let named = match at {
         None => due,
         Some(source) => match engine.value(source, facts).map_err(|e| format!("'at' {e}"))? {
             Value::String(text) => text.parse::<Time>().map_err(|e| format!("'at' gives {e}"))?,
             other => return Err(format!("'at' gives {}, and an instant is a text in RFC 3339", crate::event::kind_of(&other))),
         },
     };
-    then = then - before.unwrap_or(Span::ZERO) + span.unwrap_or(Span::ZERO);
-    then = then.max(due);
-    Ok(until.map_or(then, |local| quiet::next_local(local, zones, then)))
+    let then = (named - before.unwrap_or(Span::ZERO) + span.unwrap_or(Span::ZERO)).max(due);
+    let local = until.map_or(then, |local| quiet::next_local(local, zones, then));
+    // A time of day that only comes when it is all over is not waited for.
+    Ok(if before.is_some() && local > named { then } else { local })
 }
 
 fn choose<'a>(engine: &Engine, arms: &'a [Arm], facts: &Value) -> Result<Option<&'a str>, ExprError> {
@@ -395,11 +396,12 @@ mod tests {
     #[test]
     fn waits_until() {
         let at = |text: &str| text.parse::<Time>().unwrap();
-        let facts = json!({"event": {"starts": "2026-11-25T15:30:00Z", "soon": "1970-01-01T00:00:01Z", "odd": 5}});
+        let facts = json!({"event": {"starts": "2026-11-25T15:30:00Z", "soon": "1970-01-01T00:00:01Z", "later": "1970-01-01T13:00:00Z", "odd": 5}});
         for (name, toml, expect) in [
             ("a time of day", json!({"until": "09:00"}), Ok(at("1970-01-01T14:00:00Z"))),
             ("a day before an instant", json!({"at": "event.starts", "before": "24h"}), Ok(at("2026-11-24T15:30:00Z"))),
             ("the evening before", json!({"at": "event.starts", "before": "48h", "until": "18:00"}), Ok(at("2026-11-23T23:00:00Z"))),
+            ("the evening before, when only the evening after is left", json!({"at": "event.later", "before": "36h", "until": "18:00"}), Ok(Time(100))),
             ("an instant that has passed", json!({"at": "event.soon", "before": "24h"}), Ok(Time(100))),
             ("a while", json!({"for": "2h"}), Ok(Time(100) + Span::hours(2))),
             ("no instant", json!({"at": "event.odd"}), Err("'at' gives a number")),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AddressId, MessageId};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// Whom an alert is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub enum Owe {
         record: String,
         /// What it is rendered from.
         subject: Subject,
+        /// How long it may wait for the next news of the same record, so that both are one write.
+        #[serde(default)]
+        patience: Span,
     },
     /// A follower is to be told what happened.
     Announce {

@@ -38,6 +38,11 @@ impl Engine {
         if self.definitions.followers.is_empty() {
             return Ok((Vec::new(), Tick::default()));
         }
+        self.claim_announcements(now, slots).await
+    }
+
+    /// Claims what is due; what is owed to a follower that is configured no more is given up.
+    pub(crate) async fn claim_announcements(&self, now: Time, slots: usize) -> Result<(Vec<AnnounceCall>, Tick), StoreError> {
         let due = self.store.due_announcements(now, self.epoch, slots).await?;
         let (mut units, mut calls) = (Vec::new(), Vec::new());
         for expect in due {

@@ -198,9 +198,13 @@ impl Definitions {
         self.senders.iter().find(|s| s.account == account && s.number == number)
     }
 
-    /// Who owns a field, if somebody was given it.
-    pub fn owner(&self, field: &str) -> Option<&str> {
-        self.systems.iter().find(|(_, system)| system.owns.iter().any(|f| f == field)).map(|(name, _)| name.as_str())
+    /// Who owns a field that this writer may not write. Several systems may own the same field.
+    pub fn owner(&self, field: &str, writer: &str) -> Option<&str> {
+        let owns = |system: &System| system.owns.iter().any(|f| f == field);
+        if self.systems.get(writer).is_some_and(owns) {
+            return None;
+        }
+        self.systems.iter().find(|(_, system)| owns(system)).map(|(name, _)| name.as_str())
     }
 
     /// The mapping for an event of the API.

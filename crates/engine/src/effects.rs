@@ -6,7 +6,7 @@ use trunkline_connectors::crm::declared::About;
 use trunkline_core::id::{MessageId, hash16};
 use trunkline_core::message::{self, Delivery, Event, Ignored, State};
 use trunkline_core::owe::{AlertKind, Owe, Subject};
-use trunkline_core::time::Time;
+use trunkline_core::time::{Span, Time};
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, Intent, Message, Place};
 
@@ -40,7 +40,7 @@ impl Engine {
         let moved = before.is_none_or(|b| b.word() != message.state.word() || b.delivery() != message.state.delivery());
         if moved && message.state.delivery() != Delivery::Dispatched {
             owes.extend(self.announcements(before, message, address));
-            owes.extend(self.writebacks(About::Message, Subject::Message(message.id), || message_facts(message, Some(address))));
+            owes.extend(self.writebacks(About::Message, Subject::Message(message.id), patience(message.state.delivery()), || message_facts(message, Some(address))));
         }
         let was_unclear = before.is_some_and(|b| b.delivery() == Delivery::Unknown);
         if was_unclear && message.state.delivery() != Delivery::Unknown {
@@ -79,20 +79,30 @@ impl Engine {
 
     /// Write-backs owed for a change of an address's consent.
     pub(crate) fn owed_for_address(&self, address: &Address) -> Vec<Owe> {
-        self.writebacks(About::Address, Subject::Address(address.id), || address_facts(address))
+        self.writebacks(About::Address, Subject::Address(address.id), Span::ZERO, || address_facts(address))
     }
 
-    fn writebacks(&self, about: About, subject: Subject, facts: impl Fn() -> serde_json::Value) -> Vec<Owe> {
+    fn writebacks(&self, about: About, subject: Subject, patience: Span, facts: impl Fn() -> serde_json::Value) -> Vec<Owe> {
         let mut owes = Vec::new();
         for connector in self.definitions.connectors.iter().filter(|c| c.definition.about == about) {
             match connector.record(&self.expr, &facts()) {
-                Ok(record) => owes.push(Owe::Writeback { connector: connector.name.clone(), record, subject }),
+                Ok(record) => owes.push(Owe::Writeback { connector: connector.name.clone(), record, subject, patience }),
                 Err(error) => {
                     owes.push(system_alert("connector_record", &connector.name, format!("the record key of connector '{}' {error}: mend connectors/*.toml", connector.name)));
                 }
             }
         }
         owes
+    }
+}
+
+/// How long a record may wait for better news. A text that is about to leave, or that the vendor or the carrier has
+/// just taken, is soon something else; one that stays as it is is told of all the same.
+fn patience(delivery: Delivery) -> Span {
+    match delivery {
+        Delivery::Queued => Span::secs(30),
+        Delivery::Accepted | Delivery::Sent => Span::secs(2),
+        _ => Span::ZERO,
     }
 }
 

@@ -11,7 +11,7 @@ use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::Time;
-use trunkline_store::row::{Address, Event, Fate, Message, Profile, Run};
+use trunkline_store::row::{Address, Conflict, Event, Fate, Message, Profile, Run};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::definitions::{Journeys, Published};
@@ -121,8 +121,14 @@ impl Engine {
     fn place(&self, guest: &Guest<'_>, scene: &mut Scene<'_>, now: Time) -> Unit {
         let Guest { event, profile, address, wanted, alerts } = guest;
         let mut commands = vec![Command::PutAddress(Box::new(address.clone()))];
-        let (kept, conflicts) = conflicts_of(&self.definitions, &profile.system, profile.clone(), now);
-        commands.push(Command::PutProfile(Box::new(kept)));
+        let (kept, mut conflicts) = conflicts_of(&self.definitions, &profile.system, profile.clone(), now);
+        let phone = event.mapped.phone.as_ref();
+        let owner = self.definitions.owner("phone", &profile.system).filter(|_| phone.is_some());
+        commands.push(Command::PutProfile { profile: Box::new(kept), moved: phone.is_some() && owner.is_none() });
+        if let (Some(owner), Some(phone)) = (owner, phone) {
+            let (field, system, owner, value) = ("phone".to_owned(), profile.system.clone(), owner.to_owned(), phone.as_str().into());
+            conflicts.push(Conflict { profile: profile.id, field, system, owner, value, at: now, times: 1 });
+        }
         commands.extend(conflicts.into_iter().map(|c| Command::NoteConflict(Box::new(c))));
         commands.extend(alerts.iter().cloned().map(Command::Owe));
         let mut runs = self.end_runs(guest, scene, &mut commands, now);

@@ -46,7 +46,7 @@ pub(crate) fn conflicts_of(definitions: &Definitions, writer: &str, mut profile:
     }
     let mut found = Vec::new();
     let mut foreign = |field: String, value: &Value| {
-        let owner = definitions.owner(&field).filter(|owner| *owner != writer);
+        let owner = definitions.owner(&field, writer);
         if let Some(owner) = owner {
             let (system, owner) = (writer.to_owned(), owner.to_owned());
             found.push(Conflict { profile: profile.id, field, system, owner, value: value.clone(), at: now, times: 1 });
@@ -71,7 +71,7 @@ impl Engine {
         let id = self.key.profile(system, external_id);
         let before = self.store.profiles(&[id]).await?.pop();
         let mut commands = Vec::new();
-        let owner = self.definitions.owner("phone").filter(|owner| *owner != writer).filter(|_| request.phone.is_some());
+        let owner = self.definitions.owner("phone", writer).filter(|_| request.phone.is_some());
         let phone = request.phone.as_deref().filter(|_| owner.is_none());
         if let (Some(owner), Some(value)) = (owner, &request.phone) {
             let conflict =
@@ -86,6 +86,7 @@ impl Engine {
             (None, Some(_)) => None,
             (None, None) => Some(self.address_of(None, None, &id.to_string())),
         };
+        let moved = address.is_some();
         let at = address.as_ref().map(|a| a.id).or_else(|| before.as_ref().map(|b| b.address));
         commands.extend(address.map(|address| Command::PutAddress(Box::new(address))));
         let written = Profile {
@@ -99,7 +100,7 @@ impl Engine {
         };
         let (kept, conflicts) = conflicts_of(&self.definitions, writer, written, now);
         commands.extend(conflicts.into_iter().map(|c| Command::NoteConflict(Box::new(c))));
-        commands.push(Command::PutProfile(Box::new(kept.clone())));
+        commands.push(Command::PutProfile { profile: Box::new(kept.clone()), moved });
         self.commit(now, Unit(commands)).await?;
         let stored = self.store.profiles(&[id]).await?.pop().unwrap_or(kept);
         Ok((stored, self.store.conflicts(id).await?))

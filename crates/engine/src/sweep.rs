@@ -43,6 +43,10 @@ impl Engine {
         if relayed > 0 {
             self.wake(&[Stage::Writebacks, Stage::Announcements]);
         }
+        // Nobody else looks at them any more.
+        if self.definitions.followers.is_empty() {
+            self.claim_announcements(now, limit).await?;
+        }
         let unclear = self.store.unclear_without_case(UNCLEAR, limit).await?;
         let fresh: Vec<Unit> = unclear
             .iter()
@@ -84,6 +88,6 @@ impl Engine {
     async fn owe_again(&self, connector: &str, record: &str) -> Result<Option<Command>, StoreError> {
         // A dead record is due again as soon as anything is owed for it.
         let row = self.store.writeback(connector, record).await?;
-        Ok(row.map(|row| Command::Owe(Owe::Writeback { connector: row.connector, record: row.record, subject: row.subject })))
+        Ok(row.map(|row| Command::Owe(Owe::Writeback { connector: row.connector, record: row.record, subject: row.subject, patience: Span::ZERO })))
     }
 }

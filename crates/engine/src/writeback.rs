@@ -12,6 +12,7 @@ use trunkline_core::time::Time;
 use trunkline_store::row::{Address, Message, Writeback, WritebackState};
 use trunkline_store::{Command, StoreError, Unit};
 
+use crate::definitions::OURSELVES;
 use crate::effects::system_alert;
 use crate::facts::{address_facts, find, message_facts};
 use crate::{Engine, Tick};
@@ -85,7 +86,7 @@ impl Engine {
         if self.definitions.systems.is_empty() {
             return Ok((request, word));
         }
-        match connector.foreign_field(&request, |field| self.definitions.owner(field)) {
+        match connector.foreign_field(&request, |field| self.definitions.owner(field, OURSELVES)) {
             Some((field, owner)) => Err(format!("connectors/{}.toml: the body writes '{field}', which '{owner}' owns; take it out, or change [systems.{owner}]", connector.name)),
             None => Ok((request, word)),
         }

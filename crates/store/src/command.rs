@@ -57,7 +57,12 @@ pub enum Command {
     ReviveEvent(EventId),
     /// Writes a profile: the latest wins, by `updated_at`. Attributes that are not named stay, null removes one, and
     /// a locale that is absent stays as it was.
-    PutProfile(Box<Profile>),
+    PutProfile {
+        /// The profile.
+        profile: Box<Profile>,
+        /// Whether its address is news; otherwise it is only for a profile that is not known yet.
+        moved: bool,
+    },
     /// Notes a write to a field that another system owns: the latest value by each writer.
     NoteConflict(Box<Conflict>),
     /// Makes an address if there is none.

@@ -43,6 +43,8 @@ pub enum Owes {
 const BATCH: usize = 512;
 /// The most jobs that wait for the writer before callers do.
 const QUEUE: usize = 4_096;
+/// Pages of the log (4 KiB each) from which on it is restarted.
+const LONG_LOG: i64 = 16_384;
 /// Connections that read.
 const READERS: usize = 4;
 
@@ -154,10 +156,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| StoreError::Unavailable { cause: e.to_string() })
 }
 
+/// Moves the log into the file beside the writer. A log that stays long is restarted, for which the writer waits a
+/// moment: a log that never starts again costs the machine its page cache.
 fn checkpoint(connection: &Connection, ticks: &std::sync::mpsc::Receiver<()>) {
     while ticks.recv().is_ok() {
         while ticks.try_recv().is_ok() {}
-        let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+        let ask = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(1));
+        let moved = ask("PRAGMA wal_checkpoint(PASSIVE)").and_then(|pages| if pages > LONG_LOG { ask("PRAGMA wal_checkpoint(RESTART)") } else { Ok(pages) });
         if let Err(error) = moved {
             tracing::warn!(%error, "a checkpoint could not run; the log grows until one can");
         }
@@ -183,7 +188,7 @@ impl Writer {
             }
             self.turn(batch);
             since_checkpoint += units;
-            if since_checkpoint >= 2_000 {
+            if since_checkpoint >= 1_000 {
                 since_checkpoint = 0;
                 // A closed channel means that the store is being dropped.
                 if checkpoints.send(()).is_err() {
@@ -211,38 +216,42 @@ impl Writer {
         }
     }
 
-    /// All jobs in one transaction, a savepoint for each unit.
+    /// All jobs in one transaction. Most units go through, so that none gets a savepoint at first; when one fails
+    /// half-way, everything is undone and done again with a savepoint for each.
     fn commit(&mut self, jobs: &[(Time, Vec<Unit>)]) -> Vec<Vec<Committed>> {
-        let all_failed = |error: &StoreError, jobs: &[(Time, Vec<Unit>)]| jobs.iter().map(|(_, units)| units.iter().map(|_| Err(error.clone())).collect()).collect();
-        let owes = self.owes;
-        let mut transaction = match self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate) {
-            Ok(transaction) => transaction,
-            Err(error) => return all_failed(&failed(error), jobs),
+        let done = match self.attempt(jobs, false) {
+            Ok(Some(results)) => Ok(results),
+            Ok(None) => self.attempt(jobs, true).map(Option::unwrap_or_default),
+            Err(error) => Err(error),
         };
+        done.unwrap_or_else(|error| jobs.iter().map(|(_, units)| units.iter().map(|_| Err(error.clone())).collect()).collect())
+    }
+
+    /// One transaction over all jobs; nothing, and nothing done, if a unit without its own savepoint failed half-way.
+    fn attempt(&mut self, jobs: &[(Time, Vec<Unit>)], savepoints: bool) -> Result<Option<Vec<Vec<Committed>>>, StoreError> {
+        let owes = self.owes;
+        let mut transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
         let mut tally = write::Tally::default();
         let mut results = Vec::with_capacity(jobs.len());
         for (now, units) in jobs {
             let mut done = Vec::with_capacity(units.len());
             for unit in units {
-                let before = tally.clone();
-                let result = write::unit(&mut transaction, *now, unit, owes, &mut tally);
-                if result.is_err() {
-                    tally = before;
+                if savepoints {
+                    done.push(write::unit(&mut transaction, *now, unit, owes, &mut tally));
+                } else {
+                    let Some(result) = write::bare(&transaction, *now, unit, owes, &mut tally) else { return Ok(None) };
+                    done.push(result);
                 }
-                done.push(result);
             }
             results.push(done);
             // Some errors end the whole transaction: then nothing of it was done, whatever the savepoints said.
             if transaction.is_autocommit() {
-                drop(transaction);
-                return all_failed(&StoreError::Unavailable { cause: "the transaction was rolled back".to_owned() }, jobs);
+                return Err(StoreError::Unavailable { cause: "the transaction was rolled back".to_owned() });
             }
         }
-        let finished = tally.flush(&transaction).and_then(|()| transaction.commit().map_err(failed));
-        match finished {
-            Ok(()) => results,
-            Err(error) => all_failed(&error, jobs),
-        }
+        tally.flush(&transaction)?;
+        transaction.commit().map_err(failed)?;
+        Ok(Some(results))
     }
 
     fn relay(&mut self, now: Time, limit: usize) -> Result<usize, StoreError> {

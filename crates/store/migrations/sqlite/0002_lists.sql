@@ -14,6 +14,9 @@ ALTER TABLE message ADD COLUMN journey TEXT;
 UPDATE message SET journey = json_extract(intent, '$.journey');
 CREATE INDEX message_journey ON message (journey, id) WHERE journey IS NOT NULL;
 
+-- A message's history is kept under the message's own key: time first, so that what moves together lies together.
+UPDATE history SET owner = substr(owner, 2) || substr(owner, 1, 1) WHERE length(owner) = 17;
+
 CREATE INDEX profile_address ON profile (address);
 CREATE TABLE profile_conflict (
   profile BLOB NOT NULL, field TEXT NOT NULL, system TEXT NOT NULL, part INTEGER NOT NULL, owner TEXT NOT NULL, value TEXT NOT NULL,

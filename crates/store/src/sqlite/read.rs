@@ -174,6 +174,8 @@ pub(super) fn definitions(c: &Connection) -> Result<Vec<Definition>, StoreError>
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
 pub(super) fn history(c: &Connection, owner: Vec<u8>) -> Result<Vec<HistoryEntry>, StoreError> {
+    // Messages are kept by time, so that what moves together lies together; runs are named by 16 bytes as they are.
+    let owner = <[u8; 17]>::try_from(owner.as_slice()).map_or(owner, |bytes| message_key(MessageId::from_bytes(bytes)).to_vec());
     all(c, "SELECT seq, at, fold, body FROM history WHERE owner = ?1 ORDER BY seq", params![owner], |row| {
         let cells = Cells { table: "history", row };
         Ok(HistoryEntry { seq: cells.get("seq")?, at: cells.time("at")?, fold: cells.get("fold")?, body: cells.json("body")? })

@@ -20,15 +20,20 @@ use crate::{Committed, StoreError};
 
 /// Counters of one transaction, added up before they are written.
 #[derive(Default, Clone)]
-pub(super) struct Tally(BTreeMap<(String, String), i64>);
+pub(super) struct Tally {
+    counts: BTreeMap<(String, String), i64>,
+    /// How often something was added.
+    pub(super) added: u64,
+}
 
 impl Tally {
     pub(super) fn add(&mut self, day: String, name: impl Into<String>, by: i64) {
-        *self.0.entry((day, name.into())).or_default() += by;
+        self.added += 1;
+        *self.counts.entry((day, name.into())).or_default() += by;
     }
 
     pub(super) fn flush(self, connection: &Connection) -> Result<(), StoreError> {
-        for ((day, name), by) in self.0.into_iter().filter(|(_, by)| *by != 0) {
+        for ((day, name), by) in self.counts.into_iter().filter(|(_, by)| *by != 0) {
             exec(connection, "INSERT INTO counter (day, name, value) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET value = value + ?3", params![day, name, by])?;
         }
         Ok(())
@@ -52,13 +57,27 @@ pub(super) fn matched(changed: usize, what: &'static str) -> Result<Applied, Sto
 
 /// One unit in a savepoint: all of it or nothing.
 pub(super) fn unit(transaction: &mut Transaction<'_>, now: Time, unit: &Unit, owes: Owes, tally: &mut Tally) -> Committed {
+    let before = tally.clone();
     let savepoint = transaction.savepoint().map_err(failed)?;
-    let mut applied = Vec::with_capacity(unit.0.len());
-    for command in &unit.0 {
-        applied.push(one(&savepoint, now, command, owes, tally)?);
+    match commands(&savepoint, now, unit, owes, tally) {
+        Ok(applied) => savepoint.commit().map_err(failed).map(|()| applied),
+        Err(error) => {
+            *tally = before;
+            Err(error)
+        }
     }
-    savepoint.commit().map_err(failed)?;
-    Ok(applied)
+}
+
+/// One unit without a savepoint, which costs a copy of every page it touches; `None` if it failed after it had
+/// changed something, and the transaction has to be undone.
+pub(super) fn bare(c: &Connection, now: Time, unit: &Unit, owes: Owes, tally: &mut Tally) -> Option<Committed> {
+    let before = (c.total_changes(), tally.added);
+    let result = commands(c, now, unit, owes, tally);
+    (result.is_ok() || before == (c.total_changes(), tally.added)).then_some(result)
+}
+
+fn commands(c: &Connection, now: Time, unit: &Unit, owes: Owes, tally: &mut Tally) -> Committed {
+    unit.0.iter().map(|command| one(c, now, command, owes, tally)).collect()
 }
 
 #[expect(clippy::too_many_lines, reason = "one line for each command of the closed list; splitting it would hide that it is whole")]
@@ -67,7 +86,7 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
         Command::AcceptEvent(event) => accept_event(c, now, event, tally),
         Command::FinishEvent(id, fate) => exec(c, "UPDATE source_event SET fate = ?2 WHERE id = ?1 AND fate IS NULL", params![id.0, to_json(fate)?]).map(inserted),
         Command::ReviveEvent(id) => exec(c, "UPDATE source_event SET fate = NULL WHERE id = ?1 AND fate LIKE '{\"fate\":\"dead\"%'", params![id.0]).map(inserted),
-        Command::PutProfile(profile) => put_profile(c, profile),
+        Command::PutProfile { profile, moved } => put_profile(c, profile, *moved),
         Command::NoteConflict(conflict) => write_outward::conflict(c, conflict),
         Command::PutAddress(address) => exec(
             c,
@@ -184,12 +203,13 @@ fn accept_event(c: &Connection, now: Time, event: &Event, tally: &mut Tally) -> 
     Ok(applied)
 }
 
-fn put_profile(c: &Connection, profile: &Profile) -> Result<Applied, StoreError> {
-    let sql = "INSERT INTO profile (id, part, system, external_id, attributes, locale, address, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-               ON CONFLICT DO UPDATE SET attributes = json_patch(attributes, ?5), locale = ifnull(?6, locale), address = ?7, updated_at = ?8 WHERE updated_at <= ?8";
+fn put_profile(c: &Connection, profile: &Profile, moved: bool) -> Result<Applied, StoreError> {
+    let sql = "INSERT INTO profile (id, part, system, external_id, attributes, locale, address, updated_at) VALUES (?1, ?2, ?3, ?4, json_patch('{}', ?5), ?6, ?7, ?8) \
+               ON CONFLICT DO UPDATE SET attributes = json_patch(attributes, ?5), locale = ifnull(?6, locale), address = CASE WHEN ?9 THEN ?7 ELSE address END, \
+               updated_at = ?8 WHERE updated_at <= ?8";
     let attributes = to_json(&profile.attributes)?;
     let id = profile.id;
-    exec(c, sql, params![id.0, id.part(), profile.system, profile.external_id, attributes, profile.locale, profile.address.0, profile.updated_at.0]).map(inserted)
+    exec(c, sql, params![id.0, id.part(), profile.system, profile.external_id, attributes, profile.locale, profile.address.0, profile.updated_at.0, moved]).map(inserted)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of one command and what every command gets")]

@@ -16,9 +16,9 @@ use crate::command::{Applied, MessageChange};
 
 pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes, tally: &mut Tally) -> Result<Applied, StoreError> {
     let message = &change.message;
-    let owner = message.id.bytes();
-    for key in change.events.iter().filter_map(|(_, key)| key.as_ref()) {
-        let known = codec::first(c, "SELECT 1 FROM history WHERE owner = ?1 AND dedupe = ?2", params![owner, key], |_| Ok(()))?;
+    let key = message_key(message.id);
+    for dedupe in change.events.iter().filter_map(|(_, dedupe)| dedupe.as_ref()) {
+        let known = codec::first(c, "SELECT 1 FROM history WHERE owner = ?1 AND dedupe = ?2", params![key, dedupe], |_| Ok(()))?;
         if known.is_some() {
             return Ok(Applied::Already);
         }
@@ -27,7 +27,6 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     let (state, delivery, due) = (to_json(&message.state)?, message.state.delivery(), message.state.due.map(|d| d.0));
     let work = serde_json::to_value(message.state.work).ok().and_then(|w| w.as_str().map(str::to_owned)).unwrap_or_default();
     let day = message.intent.created_at.utc_day();
-    let key = message_key(message.id);
     if message.rev == 0 {
         let sql = "INSERT OR IGNORE INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, journey) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
@@ -55,7 +54,7 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     }
     for ((event, dedupe), seq) in change.events.iter().zip(message.rev + 1..) {
         let sql = "INSERT INTO history (owner, seq, part, at, fold, body, dedupe) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        exec(c, sql, params![owner, seq, message.id.part, now.0, FOLD_VERSION, to_json(event)?, dedupe])?;
+        exec(c, sql, params![key, seq, message.id.part, now.0, FOLD_VERSION, to_json(event)?, dedupe])?;
     }
     owe_all(c, now, &change.owes, owes)?;
     Ok(Applied::Done)
@@ -68,5 +67,5 @@ pub(super) fn note(c: &Connection, now: Time, id: MessageId, event: &Event) -> R
         return Ok(Applied::Already);
     };
     let sql = "INSERT INTO history (owner, seq, part, at, fold, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    exec(c, sql, params![id.bytes(), seq, id.part, now.0, FOLD_VERSION, to_json(event)?]).map(inserted)
+    exec(c, sql, params![message_key(id), seq, id.part, now.0, FOLD_VERSION, to_json(event)?]).map(inserted)
 }

@@ -34,25 +34,31 @@ impl Apply {
         let store = wiring::open_store(&config)?;
         let found = changes(store.as_ref(), &config.drafts()).await?;
         let runs = store.steps_now().await?;
-        if self.place.json {
-            output::json(&json!({"changes": found.iter().map(|c| told(c, &runs)).collect::<Vec<_>>(), "applied": !self.dry_run && !found.is_empty()}))?;
-        } else {
+        let answer = |applied: bool| match self.place.json {
+            true => output::json(&json!({"changes": found.iter().map(|c| told(c, &runs)).collect::<Vec<_>>(), "applied": applied})),
+            false => Ok(()),
+        };
+        if !self.place.json {
             for change in &found {
                 show(change, &runs);
             }
         }
         if found.is_empty() {
+            answer(false)?;
             output::tell("nothing to apply: what is published is what the files say");
             return Ok(EXIT_OK);
         }
         if self.dry_run {
+            answer(false)?;
             return Ok(EXIT_FOUND);
         }
         if !self.yes && !agreed()? {
+            answer(false)?;
             output::tell("nothing was changed");
             return Ok(EXIT_FOUND);
         }
         publish(store.as_ref(), SystemClock::new().now(), &found).await?;
+        answer(true)?;
         output::tell(&format!("{} published; a running server takes them up within a second", count(found.len(), "journey", "journeys")));
         Ok(EXIT_OK)
     }

@@ -2,6 +2,8 @@
 
 use clap::Args;
 use serde_json::json;
+use trunkline_store::row::Audit;
+use trunkline_store::{Command, Unit};
 
 use super::Place;
 use crate::output::{self, EXIT_FOUND, EXIT_OK};
@@ -40,7 +42,11 @@ impl Replay {
         for id in &ids {
             if !engine.replay(id).await? {
                 missing.push(id.clone());
+                continue;
             }
+            let now = engine.clock.now();
+            let audit = Audit { number: 0, at: now, operator: "command line".to_owned(), act: "replayed".to_owned(), about: id.clone(), detail: String::new() };
+            engine.store.commit(now, vec![Unit::one(Command::Audit(audit))]).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         }
         if self.place.json {
             output::json(&json!({"replayed": ids.len() - missing.len(), "not_found": missing}))?;

@@ -93,7 +93,7 @@ pub(crate) async fn a_profile_is_written_field_by_field(b: &Backend) {
         updated_at: at(n),
     };
     for profile in [write(json!({"name": "Zoë", "vip": true}), Some("en"), 1), write(json!({"vip": null, "city": "Oslo"}), None, 2)] {
-        assert_eq!(b.one(at(3), Command::PutProfile(Box::new(profile))).await, Did::Done);
+        assert_eq!(b.one(at(3), Command::PutProfile { profile: Box::new(profile), moved: true }).await, Did::Done);
     }
     let stored = b.store.profiles_at(AddressId([1; 16]), 10).await.unwrap();
     assert_eq!(stored, vec![write(json!({"name": "Zoë", "city": "Oslo"}), Some("en"), 2)]);

@@ -23,7 +23,7 @@ fn profile(n: u8, seconds: i64, name: &str) -> Profile {
 }
 
 async fn put(b: &Backend, now: i64, profile: &Profile) -> Did {
-    b.one(at(now), Command::PutProfile(Box::new(profile.clone()))).await
+    b.one(at(now), Command::PutProfile { profile: Box::new(profile.clone()), moved: true }).await
 }
 
 /// Later by `updated_at`, not by when it was written: sources repeat and reorder.
@@ -37,10 +37,13 @@ pub(crate) async fn the_latest_profile_wins(b: &Backend) {
     assert_eq!(put(b, 32, &newer).await, Did::Done);
     assert_eq!(b.store.profiles(&[first.id]).await.unwrap(), vec![newer.clone()]);
     assert_eq!(put(b, 33, &first).await, Did::Already, "an older word changes nothing");
+    let nowhere = Profile { address: AddressId([8; 16]), updated_at: at(21), ..newer.clone() };
+    assert_eq!(b.one(at(34), Command::PutProfile { profile: Box::new(nowhere.clone()), moved: false }).await, Did::Done);
+    assert_eq!(b.store.profiles(&[first.id]).await.unwrap(), vec![Profile { address: newer.address, ..nowhere }], "no word of a number is no word against the one that is known");
 
     let mut found = b.store.profiles(&[other.id, ProfileId([8; 16]), first.id]).await.unwrap();
     found.sort_by_key(|p| p.id);
-    assert_eq!(found, vec![newer, other]);
+    assert_eq!(found, vec![Profile { updated_at: at(21), ..newer }, other]);
 }
 
 /// The second making changes nothing, whatever it says.

@@ -66,7 +66,7 @@ fn lives() -> Vec<Unit> {
     let put = |change: MessageChange| Command::PutMessage(Box::new(change));
     vec![
         Unit::one(Command::AcceptEvent(Box::new(event("e1", at(0))))),
-        Unit(vec![Command::PutAddress(Box::new(address(1))), Command::PutProfile(Box::new(profile))]),
+        Unit(vec![Command::PutAddress(Box::new(address(1))), Command::PutProfile { profile: Box::new(profile), moved: true }]),
         Unit::one(Command::PutRun(Box::new(run(1, at(0))), vec!["started".to_owned()].into())),
         Unit(vec![put(new), put(taken), put(other)]),
         Unit::one(Command::News { address: HOME, guard_version: address(1).guard_version, news, messages: vec![], owes: vec![] }),

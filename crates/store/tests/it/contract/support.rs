@@ -338,5 +338,5 @@ pub(crate) fn alert(code: &str, about: &str) -> Owe {
 
 /// A record in the customer system is out of date.
 pub(crate) fn writeback(record: &str, subject: Subject) -> Owe {
-    Owe::Writeback { connector: "crm".to_owned(), record: record.to_owned(), subject }
+    Owe::Writeback { connector: "crm".to_owned(), record: record.to_owned(), subject, patience: Span::ZERO }
 }

@@ -24,13 +24,12 @@ pub(super) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
 
 fn owners(files: &Files, found: &mut Diagnoses) {
     let path = &files.main.path;
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    // Several sources may own a field, each for its own people; what we write is ours alone.
+    let ours = files.main.value.systems.get(OURSELVES).map(|s| s.owns.as_slice()).unwrap_or_default();
     for (name, system) in &files.main.value.systems {
-        for (index, field) in system.owns.iter().enumerate() {
-            if let Some(other) = seen.insert(field, name) {
-                let problem = format!("'{field}' belongs to '{other}' already, and a field has one owner");
-                found.error(path, at!["systems", name.as_str(), "owns", index], &problem, "take it from one of the two");
-            }
+        for (index, field) in system.owns.iter().enumerate().filter(|(_, field)| name != OURSELVES && ours.contains(field)) {
+            let problem = format!("'{field}' belongs to '{OURSELVES}', which writes it back");
+            found.error(path, at!["systems", name.as_str(), "owns", index], &problem, "take it from one of the two");
         }
         let known = name == OURSELVES || files.sources.values().any(|s| s.value.system == *name);
         if !known {
@@ -78,7 +77,7 @@ fn written(files: &Files, found: &mut Diagnoses) {
         return;
     }
     let engine = Engine::new();
-    let owner = |field: &str| systems.iter().find(|(_, s)| s.owns.iter().any(|f| f == field)).map(|(name, _)| name.as_str());
+    let owner = |field: &str| systems.iter().find(|(name, s)| *name != OURSELVES && s.owns.iter().any(|f| f == field)).map(|(name, _)| name.as_str());
     for (name, file) in &files.connectors {
         let definition = file.value.definition.clone();
         let facts = sample(definition.about);

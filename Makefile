@@ -13,6 +13,9 @@ test:
 	if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
 	cargo run --quiet --bin trunkline -- simulate --seeds 100
 	node tests/browser/run.mjs
+	tests/.venv/bin/python tests/sdk/test_sdk.py
+	node tests/sdk/test_sdk.mjs
+	tests/.venv/bin/python tests/api/run.py
 
 # What no test run finds: form, lints, the project's own rules, generated files.
 lint:

@@ -3,7 +3,7 @@
 //! Its own file because expressions come from people and data from strangers: undefined names are errors, fuel
 //! bounds the work, output is capped. It knows no domain types; callers pass JSON.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -71,7 +71,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// Evaluates expressions and texts, each compiled once.
 #[derive(Default)]
 pub struct Engine {
-    expressions: RwLock<HashMap<String, Arc<Expression<'static, 'static>>>>,
+    expressions: RwLock<BTreeMap<String, Arc<Expression<'static, 'static>>>>,
 }
 
 impl fmt::Debug for Engine {

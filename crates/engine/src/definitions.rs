@@ -198,13 +198,14 @@ impl Definitions {
         self.senders.iter().find(|s| s.account == account && s.number == number)
     }
 
-    /// Who owns a field that this writer may not write. Several systems may own the same field.
-    pub fn owner(&self, field: &str, writer: &str) -> Option<&str> {
-        let owns = |system: &System| system.owns.iter().any(|f| f == field);
-        if self.systems.get(writer).is_some_and(owns) {
-            return None;
+    /// Who owns a field of a profile, if this writer may not write it. Several systems may own the same field: each of
+    /// its own profiles, and any of them where the profile's system is not among them.
+    pub fn owner(&self, field: &str, profile: &str, writer: &str) -> Option<&str> {
+        let owns = |name: &str| self.systems.get(name).is_some_and(|system| system.owns.iter().any(|f| f == field));
+        if owns(profile) {
+            return self.systems.get_key_value(profile).map(|(name, _)| name.as_str()).filter(|_| profile != writer);
         }
-        self.systems.iter().find(|(_, system)| owns(system)).map(|(name, _)| name.as_str())
+        self.systems.keys().find(|name| owns(name)).map(String::as_str).filter(|_| !owns(writer))
     }
 
     /// The mapping for an event of the API.

@@ -42,7 +42,7 @@ struct Scene<'a> {
     journeys: &'a Journeys,
     /// The newest run of each entry; those that this batch starts are added as they are decided.
     earlier: BTreeMap<[u8; 16], Run>,
-    /// Runs under way of the profiles whose events may end some.
+    /// Runs of the profiles whose events may end some: under way, or with texts that have not left.
     open: Vec<Run>,
     /// The texts of these runs that have not left, and their addresses.
     waiting: Vec<Message>,
@@ -123,7 +123,7 @@ impl Engine {
         let mut commands = vec![Command::PutAddress(Box::new(address.clone()))];
         let (kept, mut conflicts) = conflicts_of(&self.definitions, &profile.system, profile.clone(), now);
         let phone = event.mapped.phone.as_ref();
-        let owner = self.definitions.owner("phone", &profile.system).filter(|_| phone.is_some());
+        let owner = self.definitions.owner("phone", &profile.system, &profile.system).filter(|_| phone.is_some());
         commands.push(Command::PutProfile { profile: Box::new(kept), moved: phone.is_some() && owner.is_none() });
         if let (Some(owner), Some(phone)) = (owner, phone) {
             let (field, system, owner, value) = ("phone".to_owned(), profile.system.clone(), owner.to_owned(), phone.as_str().into());
@@ -183,9 +183,14 @@ impl Engine {
             if !published.journey.cancel.iter().filter(|rule| rule.kind == *kind).any(ends) {
                 continue;
             }
+            over_now.push(run);
+            // A journey whose last step is a text is over when the text is made; only the text is taken back.
+            if !matches!(run.position, Position::At { .. }) {
+                ended.push((run.id, format!("{} version {}: its texts that had not left were taken back", run.journey, run.version)));
+                continue;
+            }
             let over = Run { position: Position::Canceled { why: why.clone() }, ..run.clone() };
             commands.push(Command::PutRun(Box::new(over), vec![why.clone()].into()));
-            over_now.push(run);
             ended.push((run.id, format!("{} version {} ended", run.journey, run.version)));
         }
         commands.extend(self.take_back_texts(&over_now, scene, &format!("event {} ({kind})", guest.event.id), now));

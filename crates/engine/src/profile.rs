@@ -46,7 +46,7 @@ pub(crate) fn conflicts_of(definitions: &Definitions, writer: &str, mut profile:
     }
     let mut found = Vec::new();
     let mut foreign = |field: String, value: &Value| {
-        let owner = definitions.owner(&field, writer);
+        let owner = definitions.owner(&field, &profile.system, writer);
         if let Some(owner) = owner {
             let (system, owner) = (writer.to_owned(), owner.to_owned());
             found.push(Conflict { profile: profile.id, field, system, owner, value: value.clone(), at: now, times: 1 });
@@ -71,7 +71,7 @@ impl Engine {
         let id = self.key.profile(system, external_id);
         let before = self.store.profiles(&[id]).await?.pop();
         let mut commands = Vec::new();
-        let owner = self.definitions.owner("phone", writer).filter(|_| request.phone.is_some());
+        let owner = self.definitions.owner("phone", system, writer).filter(|_| request.phone.is_some());
         let phone = request.phone.as_deref().filter(|_| owner.is_none());
         if let (Some(owner), Some(value)) = (owner, &request.phone) {
             let conflict =

@@ -86,7 +86,7 @@ impl Engine {
         if self.definitions.systems.is_empty() {
             return Ok((request, word));
         }
-        match connector.foreign_field(&request, |field| self.definitions.owner(field, OURSELVES)) {
+        match connector.foreign_field(&request, |field| self.definitions.owner(field, OURSELVES, OURSELVES)) {
             Some((field, owner)) => Err(format!("connectors/{}.toml: the body writes '{field}', which '{owner}' owns; take it out, or change [systems.{owner}]", connector.name)),
             None => Ok((request, word)),
         }

@@ -141,10 +141,9 @@ const LONGEST: Span = Span::hours(24 * 60);
 /// Rows in one tick.
 const BATCH: usize = 256;
 
-/// Runs recorded events, in the order of their times, through definitions that hold one journey. The accounts must be
+/// Runs recorded events, each with the number of its line, in the order of their times, through definitions that hold one journey. The accounts must be
 /// those of `fixtures::rehearsed`, which the fake vendor knows.
-pub async fn rehearse(store: Arc<dyn Store>, definitions: Arc<Definitions>, events: Vec<Recorded>, consent: Consent) -> Result<Report, StoreError> {
-    let mut events: Vec<(usize, Recorded)> = events.into_iter().enumerate().map(|(n, e)| (n + 1, e)).collect();
+pub async fn rehearse(store: Arc<dyn Store>, definitions: Arc<Definitions>, mut events: Vec<(usize, Recorded)>, consent: Consent) -> Result<Report, StoreError> {
     events.sort_by_key(|(line, e)| (e.at(), *line));
     let first = events.iter().find_map(|(_, e)| e.at()).unwrap_or(Time(1_795_000_000_000_000));
     let clock = Arc::new(ManualClock::at(first));

@@ -65,7 +65,7 @@ pub trait Store: Send + Sync {
     async fn addresses(&self, ids: &[AddressId]) -> Result<Vec<Address>, StoreError>;
     /// Runs by id.
     async fn runs(&self, ids: &[RunId]) -> Result<Vec<Run>, StoreError>;
-    /// The runs of a profile that are under way.
+    /// The runs of these profiles that are under way, or that made texts which have not left.
     async fn open_runs(&self, profiles: &[ProfileId]) -> Result<Vec<Run>, StoreError>;
     /// The newest run of each entry, where there is one.
     async fn entered(&self, entries: &[[u8; 16]]) -> Result<Vec<Run>, StoreError>;

@@ -1,7 +1,7 @@
 //! HTTP: the API, the webhooks and the console, over the engine.
 //!
-//! A handler parses, asks the engine and answers; it decides nothing. Nothing is anonymous but health and hooks,
-//! and hooks are verified by the engine.
+//! A handler parses, asks the engine and answers; it decides nothing. Nothing is anonymous but health, the
+//! description of the API, and hooks, which the engine verifies.
 
 pub mod api;
 pub mod console;

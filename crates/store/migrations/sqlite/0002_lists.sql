@@ -6,7 +6,7 @@ ALTER TABLE run ADD COLUMN entry BLOB;
 UPDATE run SET step = json_extract(position, '$.step'), started_at = ifnull((SELECT at FROM history WHERE owner = run.id AND seq = 1), 0);
 CREATE INDEX run_started ON run (started_at, id);
 CREATE INDEX run_at ON run (journey, version, step) WHERE due IS NOT NULL;
-CREATE INDEX run_profile ON run (profile) WHERE due IS NOT NULL;
+CREATE INDEX run_profile ON run (profile);
 CREATE UNIQUE INDEX run_entry_open ON run (entry) WHERE entry IS NOT NULL AND due IS NOT NULL;
 CREATE INDEX run_entry ON run (entry, started_at) WHERE entry IS NOT NULL;
 

@@ -82,9 +82,11 @@ by_id!(inbound, InboundId, Inbound, "SELECT body FROM inbound WHERE id = ?1", |i
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
 pub(super) fn open_runs(c: &Connection, profiles: Vec<ProfileId>) -> Result<Vec<Run>, StoreError> {
+    let sql = "SELECT * FROM run WHERE profile = ?1 AND (due IS NOT NULL OR EXISTS \
+               (SELECT 1 FROM message WHERE message.run = run.id AND message.work IN ('queued', 'held', 'dispatched'))) ORDER BY id";
     let mut found = Vec::new();
     for profile in &profiles {
-        found.extend(all(c, "SELECT * FROM run WHERE profile = ?1 AND due IS NOT NULL ORDER BY id", params![profile.0], codec::run)?);
+        found.extend(all(c, sql, params![profile.0], codec::run)?);
     }
     found.sort_by_key(|r| r.id);
     found.dedup_by_key(|r| r.id);
@@ -172,7 +174,6 @@ pub(super) fn definitions(c: &Connection) -> Result<Vec<Definition>, StoreError>
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
 pub(super) fn history(c: &Connection, owner: Vec<u8>) -> Result<Vec<HistoryEntry>, StoreError> {
     // Messages are kept by time, so that what moves together lies together; runs are named by 16 bytes as they are.
     let owner = <[u8; 17]>::try_from(owner.as_slice()).map_or(owner, |bytes| message_key(MessageId::from_bytes(bytes)).to_vec());

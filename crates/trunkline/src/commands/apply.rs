@@ -34,9 +34,9 @@ impl Apply {
         let store = wiring::open_store(&config)?;
         let found = changes(store.as_ref(), &config.drafts()).await?;
         let runs = store.steps_now().await?;
-        let answer = |applied: bool| match self.place.json {
-            true => output::json(&json!({"changes": found.iter().map(|c| told(c, &runs)).collect::<Vec<_>>(), "applied": applied})),
-            false => Ok(()),
+        let answer = |applied: bool| {
+            let changes: Vec<Value> = found.iter().map(|c| told(c, &runs)).collect();
+            if self.place.json { output::json(&json!({"changes": changes, "applied": applied})) } else { Ok(()) }
         };
         if !self.place.json {
             for change in &found {

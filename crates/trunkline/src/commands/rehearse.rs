@@ -100,13 +100,13 @@ fn words<'a>(counts: impl Iterator<Item = (&'a String, &'a usize)>) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
-/// Every line, or the first that cannot be read: nothing is rehearsed in half.
-fn read(path: &std::path::Path) -> anyhow::Result<Vec<Recorded>> {
+/// Every line with its number, or the first that cannot be read: nothing is rehearsed in half.
+fn read(path: &std::path::Path) -> anyhow::Result<Vec<(usize, Recorded)>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let mut events = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let event = Recorded::parse(line).map_err(|e| anyhow::anyhow!("{} line {}: {e}; give one JSON object a line", path.display(), number + 1))?;
-        events.push(event);
+        events.push((number + 1, event));
     }
     Ok(events)
 }

@@ -7,6 +7,8 @@ mod demo;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod journeys;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod support;

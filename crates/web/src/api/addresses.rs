@@ -23,7 +23,7 @@ const MOST_PROFILES: usize = 20;
 /// Read one address
 ///
 /// Its newest 100 texts in each direction, its whole consent ledger, the runs of its profiles that are under way.
-#[utoipa::path(get, path = "/v1/addresses/{value}", tag = "addresses", params(("value" = String, Path, description = "A number such as `+14155550123`, or an id such as `adr_…`")),
+#[utoipa::path(get, path = "/v1/addresses/{value}", operation_id = "read_address", tag = "addresses", params(("value" = String, Path, description = "A number such as `+14155550123`, or an id such as `adr_…`", example = "+14155550123")),
     responses((status = 200, description = "The address", body = AddressShape)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(value): Path<String>) -> Result<Json<AddressShape>, Problem> {

@@ -5,7 +5,8 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use trunkline_core::event::FieldProblem;
+use serde_json::Value;
+use trunkline_core::event::{FieldProblem, kind_of};
 
 use super::problem::Problem;
 
@@ -35,6 +36,15 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
             Err(Problem::fields(vec![FieldProblem::new(field, problem, "see docs/api.md for the fields and their types")]))
         }
     }
+}
+
+/// A body that is one object. Without this look, a list would be taken for the fields in their order.
+pub(crate) fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Problem> {
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+        return parse(bytes);
+    }
+    let other: Value = parse(bytes)?;
+    Err(Problem::fields(vec![FieldProblem::new("", format!("the body is a JSON object, not {}", kind_of(&other)), "send {…}")]))
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -25,12 +25,13 @@ use super::{auth, body};
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConsent {
     /// The recipient's number.
-    #[schema(example = "+14155550123")]
+    #[schema(example = "+14155550123", format = "phone")]
     address: String,
     /// Whether it was given or taken back.
     #[schema(value_type = ActionWord)]
     action: ConsentAction,
     /// The program; absent means all.
+    #[schema(min_length = 1)]
     #[serde(default)]
     program: Option<String>,
     /// The purpose; absent means all.
@@ -38,7 +39,7 @@ pub(crate) struct NewConsent {
     #[serde(default)]
     purpose: Option<Purpose>,
     /// What proves it: the words shown and where, a form's id, a recording. At most 2,000 bytes.
-    #[schema(example = "ticked 'Send me offers' on /account", min_length = 1, max_length = 2000)]
+    #[schema(example = "ticked 'Send me offers' on /account", min_length = 1, max_length = 2000, pattern = "\\S")]
     evidence: String,
     /// When it happened; absent means now.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -68,13 +69,13 @@ pub(crate) struct Recorded {
 /// Record a grant or a revocation
 ///
 /// A grant does not undo a STOP: only the recipient's own START does.
-#[utoipa::path(post, path = "/v1/consent", tag = "consent", request_body = NewConsent,
+#[utoipa::path(post, path = "/v1/consent", operation_id = "record_consent", tag = "consent", request_body = NewConsent,
     responses((status = 201, description = "It is on the ledger", body = Recorded)),
     security(("key" = ["consent:write"])))]
 pub(crate) async fn post(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Body) -> Result<(StatusCode, Json<Recorded>), Problem> {
     let client = auth::client(&engine, &headers, "consent:write").await?;
     body::must_be_json(&headers)?;
-    let NewConsent { address, action, program, purpose, evidence, occurred_at } = body::parse(&body::read(body, 64 * 1024).await?)?;
+    let NewConsent { address, action, program, purpose, evidence, occurred_at } = body::object(&body::read(body, 64 * 1024).await?)?;
     let request = ConsentRequest { address, action, program, purpose, evidence, occurred_at };
     let (id, address) = engine.record_consent(&client, &request).await?;
     Ok((StatusCode::CREATED, Json(Recorded { address: id.to_string(), consent: serde_json::to_value(&address.consent).unwrap_or_default() })))

@@ -39,7 +39,7 @@ pub(crate) struct DeadLetters {
 }
 
 /// List what gave up
-#[utoipa::path(get, path = "/v1/deadletters", tag = "dead letters", params(Wanted),
+#[utoipa::path(get, path = "/v1/deadletters", operation_id = "list_dead_letters", tag = "dead letters", params(Wanted),
     responses((status = 200, description = "The newest of them", body = DeadLetters)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, Params(wanted): Params<Wanted>) -> Result<Json<DeadLetters>, Problem> {
@@ -67,13 +67,13 @@ pub(crate) struct Replayed {
 }
 
 /// Put what gave up back to work
-#[utoipa::path(post, path = "/v1/deadletters/replay", tag = "dead letters", request_body = Replay,
+#[utoipa::path(post, path = "/v1/deadletters/replay", operation_id = "replay_dead_letters", tag = "dead letters", request_body = Replay,
     responses((status = 200, description = "They are worked on again", body = Replayed)),
     security(("key" = ["deadletters:write"])))]
 pub(crate) async fn replay(State(engine): State<Arc<Engine>>, headers: HeaderMap, body: Body) -> Result<Json<Replayed>, Problem> {
     let client = auth::client(&engine, &headers, "deadletters:write").await?;
     body::must_be_json(&headers)?;
-    let Replay { ids } = body::parse(&body::read(body, 64 * 1024).await?)?;
+    let Replay { ids } = body::object(&body::read(body, 64 * 1024).await?)?;
     if ids.is_empty() || ids.len() > MOST {
         return Err(Problem::fields(vec![FieldProblem::new("ids", format!("holds {} ids", ids.len()), "give 1 to 200 of them")]));
     }

@@ -30,7 +30,7 @@ const LARGEST: usize = 8 * 1024 * 1024;
 /// The largest single event.
 const LARGEST_EVENT: usize = 256 * 1024;
 /// The most events in a batch.
-const MOST: usize = 1_000;
+pub(crate) const MOST: usize = 1_000;
 
 /// A `CloudEvents` event in structured mode; extension attributes may stand beside these.
 #[derive(ToSchema)]
@@ -40,22 +40,22 @@ pub(crate) struct CloudEvent {
     #[schema(example = "1.0", pattern = "^1\\.0$")]
     specversion: String,
     /// Names it within its source.
-    #[schema(example = "e-1", min_length = 1, max_length = 256)]
+    #[schema(example = "e-1", min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     id: String,
     /// The system that emitted it.
-    #[schema(example = "/crm", min_length = 1, max_length = 256)]
+    #[schema(example = "/crm", min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     source: String,
     /// What happened.
-    #[schema(example = "visit.booked", min_length = 1, max_length = 256)]
+    #[schema(example = "visit.booked", min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     r#type: String,
     /// What it happened to.
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     subject: Option<String>,
     /// When it happened, at most 13 months ago; absent means now.
     #[schema(format = DateTime)]
     time: Option<String>,
     /// `application/json`.
-    #[schema(example = "application/json")]
+    #[schema(example = "application/json", max_length = 256, pattern = "^(application/json|[^\\x00-\\x1f\\x7f-\\x9f]*\\+json)$")]
     datacontenttype: Option<String>,
     /// The payload.
     data: Option<Value>,
@@ -100,7 +100,7 @@ pub(crate) struct TakenEntry {
 ///
 /// Structured mode (`application/cloudevents+json`), batch mode (`application/cloudevents-batch+json`, 1 to 1,000 events), or binary
 /// mode: attributes as `ce-` headers, the data as a JSON body. The answer comes after the commit.
-#[utoipa::path(post, path = "/v1/events", tag = "events",
+#[utoipa::path(post, path = "/v1/events", operation_id = "take_events", tag = "events",
     request_body(content((CloudEvent = "application/cloudevents+json"), (Vec<CloudEvent> = "application/cloudevents-batch+json"))),
     responses(
         (status = 202, description = "One event is taken, now or since before", body = TakenEvent),
@@ -118,7 +118,9 @@ pub(crate) async fn post(State(engine): State<Arc<Engine>>, headers: HeaderMap, 
             if !bytes.is_empty() {
                 body::must_be_json(&headers)?;
             }
-            take_one(&engine, from_headers(&headers, &bytes)?, bytes.len()).await
+            let taken = take_one(&engine, from_headers(&headers, &bytes)?, bytes.len()).await;
+            // A problem with an attribute names its header.
+            taken.map_err(|problem| problem.renamed(|field| if matches!(field.as_str(), "" | "data") { field } else { format!("ce-{field}") }))
         }
         _ => {
             let detail = format!(
@@ -202,6 +204,7 @@ fn fits(size: usize) -> Result<(), FieldProblem> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// `next` of the page before.
+    #[param(min_length = 1)]
     #[serde(default)]
     cursor: Option<String>,
     /// Rows of a page: 1 to 200, 50 if not said.
@@ -211,7 +214,7 @@ pub(crate) struct Wanted {
 }
 
 /// List events, the latest taken first
-#[utoipa::path(get, path = "/v1/events", tag = "events", params(Wanted),
+#[utoipa::path(get, path = "/v1/events", operation_id = "list_events", tag = "events", params(Wanted),
     responses((status = 200, description = "A page of events", body = Page<EventShape>)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, Params(wanted): Params<Wanted>) -> Result<Json<Page<EventShape>>, Problem> {
@@ -222,7 +225,7 @@ pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, 
 }
 
 /// Read one event
-#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", params(("id" = String, Path, description = "`evt_…`")),
+#[utoipa::path(get, path = "/v1/events/{id}", operation_id = "read_event", tag = "events", params(("id" = String, Path, description = "`evt_…`")),
     responses((status = 200, description = "The event and what became of it", body = EventShape)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(id): Path<String>) -> Result<Json<EventShape>, Problem> {

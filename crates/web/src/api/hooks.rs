@@ -13,10 +13,11 @@ use trunkline_core::id::HookId;
 use trunkline_engine::Engine;
 use trunkline_store::row::{HookFilter, HookLane};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::Object;
 
 use super::auth;
 use super::problem::Problem;
-use super::query::{Limit, Page, Params, place};
+use super::query::{Limit, Page, Params, one_of, place};
 use super::shapes::{HookShape, RefusalShape};
 
 /// Which hooks are wanted.
@@ -28,10 +29,11 @@ pub(crate) struct Wanted {
     #[serde(default)]
     name: Option<String>,
     /// `inbound`, `receipt` or `source`.
-    #[param(example = "receipt")]
+    #[param(schema_with = lanes, required = false)]
     #[serde(default)]
     lane: Option<String>,
     /// `next` of the page before.
+    #[param(min_length = 1)]
     #[serde(default)]
     cursor: Option<String>,
     /// Rows of a page: 1 to 200, 50 if not said.
@@ -40,10 +42,14 @@ pub(crate) struct Wanted {
     limit: Limit,
 }
 
+fn lanes() -> Object {
+    one_of("What they bring.", HookLane::ALL.into_iter().map(HookLane::word))
+}
+
 /// List webhooks, newest first
 ///
 /// As received, with secrets and numbers hidden.
-#[utoipa::path(get, path = "/v1/hooks", tag = "hooks", params(Wanted),
+#[utoipa::path(get, path = "/v1/hooks", operation_id = "list_hooks", tag = "hooks", params(Wanted),
     responses((status = 200, description = "A page of webhooks", body = Page<HookShape>)),
     security(("key" = ["hooks:read"])))]
 pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, Params(wanted): Params<Wanted>) -> Result<Json<Page<HookShape>>, Problem> {
@@ -60,7 +66,7 @@ pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, 
 }
 
 /// Read one webhook
-#[utoipa::path(get, path = "/v1/hooks/{id}", tag = "hooks", params(("id" = String, Path, description = "`hook_…`")),
+#[utoipa::path(get, path = "/v1/hooks/{id}", operation_id = "read_hook", tag = "hooks", params(("id" = String, Path, description = "`hook_…`")),
     responses((status = 200, description = "The webhook", body = HookShape)),
     security(("key" = ["hooks:read"])))]
 pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(id): Path<String>) -> Result<Json<HookShape>, Problem> {
@@ -76,6 +82,7 @@ pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, P
 #[into_params(parameter_in = Query)]
 pub(crate) struct WantedRefusals {
     /// `next` of the page before.
+    #[param(min_length = 1)]
     #[serde(default)]
     cursor: Option<String>,
     /// Rows of a page: 1 to 200, 50 if not said.
@@ -87,7 +94,7 @@ pub(crate) struct WantedRefusals {
 /// List refused webhooks, newest first
 ///
 /// Each with the reason that its sender was not told. The newest ten thousand are kept.
-#[utoipa::path(get, path = "/v1/hooks/refused", tag = "hooks", params(WantedRefusals),
+#[utoipa::path(get, path = "/v1/hooks/refused", operation_id = "list_refused_hooks", tag = "hooks", params(WantedRefusals),
     responses((status = 200, description = "A page of refusals", body = Page<RefusalShape>)),
     security(("key" = ["hooks:read"])))]
 pub(crate) async fn refused(State(engine): State<Arc<Engine>>, headers: HeaderMap, Params(wanted): Params<WantedRefusals>) -> Result<Json<Page<RefusalShape>>, Problem> {

@@ -24,10 +24,11 @@ use trunkline_engine::explain::explain;
 use trunkline_engine::intake::SendRequest;
 use trunkline_store::StoreError;
 use trunkline_store::row::{Address, Message, MessageFilter};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
-use super::query::{Limit, Page, Params, place};
+use super::query::{Limit, Page, Params, one_of, place};
 use super::shapes::{MessageShape, MessageStory};
 use super::{auth, body};
 
@@ -38,13 +39,14 @@ const LARGEST: usize = 256 * 1024;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewMessage {
     /// The recipient, in international form or in the national form of the default country.
-    #[schema(example = "+14155550123", max_length = 64)]
+    #[schema(example = "+14155550123", format = "phone", max_length = 64)]
     to: String,
     /// The text, up to 1,600 characters; or a template.
-    #[schema(example = "Your order has left.", min_length = 1, max_length = 1600)]
+    #[schema(example = "Your order has left.", min_length = 1, max_length = 1600, pattern = "\\S")]
     #[serde(default)]
     body: Option<String>,
     /// The template.
+    #[schema(min_length = 1)]
     #[serde(default)]
     template: Option<String>,
     /// The template's variables.
@@ -58,6 +60,7 @@ pub(crate) struct NewMessage {
     #[schema(value_type = PurposeWord)]
     purpose: Purpose,
     /// What the recipient signed up for; absent means the first program.
+    #[schema(min_length = 1)]
     #[serde(default)]
     program: Option<String>,
     /// How long it is worth sending, from 1 second to 14 days: `90s`, `15m`, `4h`, `2d`.
@@ -65,8 +68,15 @@ pub(crate) struct NewMessage {
     #[serde(default)]
     ttl: Option<Span>,
     /// Labels, such as the order: at most 16, names up to 64 bytes, values up to 128.
+    #[schema(schema_with = labels, required = false)]
     #[serde(default)]
     labels: BTreeMap<String, String>,
+}
+
+fn labels() -> Object {
+    let text = |least, most| ObjectBuilder::new().schema_type(Type::String).min_length(Some(least)).max_length(Some(most));
+    let names = ObjectBuilder::new().property_names(Some(text(1, 64).build())).additional_properties(Some(text(0, 128)));
+    names.max_properties(Some(16)).description(Some("Labels, such as the order: at most 16, names up to 64 bytes, values up to 128.")).build()
 }
 
 /// The five purposes.
@@ -91,7 +101,7 @@ impl From<NewMessage> for SendRequest {
 /// Make one text
 ///
 /// The gate's verdict is in the answer: a text that is held or suppressed says so at once.
-#[utoipa::path(post, path = "/v1/messages", tag = "messages", request_body = NewMessage,
+#[utoipa::path(post, path = "/v1/messages", operation_id = "send_message", tag = "messages", request_body = NewMessage,
     params(("Idempotency-Key" = String, Header, description = "Names this text: the same key with the same body is the same text. 1 to 255 characters.", min_length = 1, max_length = 255)),
     responses((status = 202, description = "It is made, now or since before", body = MessageShape)),
     security(("key" = ["messages:write"])))]
@@ -99,7 +109,7 @@ pub(crate) async fn post(State(engine): State<Arc<Engine>>, headers: HeaderMap, 
     let client = auth::client(&engine, &headers, "messages:write").await?;
     let key = idempotency_key(&headers)?;
     body::must_be_json(&headers)?;
-    let request: NewMessage = body::parse(&body::read(body, LARGEST).await?)?;
+    let request: NewMessage = body::object(&body::read(body, LARGEST).await?)?;
     let message = engine.send_text(&client, &key, &request.into()).await?;
     Ok((StatusCode::ACCEPTED, Json(shape(&engine, &message).await?)))
 }
@@ -110,9 +120,11 @@ pub(crate) async fn post(State(engine): State<Arc<Engine>>, headers: HeaderMap, 
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// A delivery state, such as `held`.
+    #[param(schema_with = states, required = false)]
     #[serde(default)]
     state: Option<String>,
     /// A number, or an address's id.
+    #[param(min_length = 1)]
     #[serde(default)]
     address: Option<String>,
     /// The value of a label, such as `#1042`.
@@ -130,6 +142,7 @@ pub(crate) struct Wanted {
     #[serde(default)]
     until: Option<Time>,
     /// `next` of the page before.
+    #[param(min_length = 1)]
     #[serde(default)]
     cursor: Option<String>,
     /// Rows of a page: 1 to 200, 50 if not said.
@@ -138,10 +151,14 @@ pub(crate) struct Wanted {
     limit: Limit,
 }
 
+fn states() -> Object {
+    one_of("A delivery state.", Delivery::ALL.iter().map(|state| state.word()))
+}
+
 /// List texts, newest first
 ///
 /// Filters narrow together. What matters for time is when a text was due to be made, which its id carries.
-#[utoipa::path(get, path = "/v1/messages", tag = "messages", params(Wanted),
+#[utoipa::path(get, path = "/v1/messages", operation_id = "list_messages", tag = "messages", params(Wanted),
     responses((status = 200, description = "A page of texts", body = Page<MessageShape>)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, Params(wanted): Params<Wanted>) -> Result<Json<Page<MessageShape>>, Problem> {
@@ -188,7 +205,7 @@ pub(crate) fn address_of(engine: &Engine, text: &str) -> Result<AddressId, Probl
 /// Read one text
 ///
 /// With its timeline: the event, the journey's steps, each check with its evidence, each attempt, each receipt, each write-back.
-#[utoipa::path(get, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path, description = "`msg_…`")),
+#[utoipa::path(get, path = "/v1/messages/{id}", operation_id = "read_message", tag = "messages", params(("id" = String, Path, description = "`msg_…`")),
     responses((status = 200, description = "The text and its story", body = MessageStory)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(id): Path<String>) -> Result<Json<MessageStory>, Problem> {
@@ -202,7 +219,7 @@ pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, P
 /// Take a text back
 ///
 /// Works while the text is queued or held. One that has left, or came to an end, is answered with 409 and its state.
-#[utoipa::path(post, path = "/v1/messages/{id}/cancel", tag = "messages", params(("id" = String, Path, description = "`msg_…`")),
+#[utoipa::path(post, path = "/v1/messages/{id}/cancel", operation_id = "cancel_message", tag = "messages", params(("id" = String, Path, description = "`msg_…`")),
     responses((status = 200, description = "It will not be sent", body = MessageShape)),
     security(("key" = ["messages:write"])))]
 pub(crate) async fn cancel(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(id): Path<String>) -> Result<Json<MessageShape>, Problem> {

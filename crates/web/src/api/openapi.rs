@@ -9,14 +9,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use trunkline_engine::Engine;
+use utoipa::openapi::link::Link;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContactBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::problem::{FieldShape, ProblemShape};
+use super::events::CloudEvent;
+use super::problem::{self, FieldShape, ProblemShape};
 use super::{addresses, consent, deadletters, events, hooks, messages, profiles, reference, runs};
 
 /// The routes under `/v1`, its description at `/v1/openapi.json`, and the page at `/docs`.
@@ -24,7 +27,8 @@ pub(crate) fn router() -> Router<Arc<Engine>> {
     let (router, api) = described();
     let page = reference::page(&api);
     let json = Arc::new(serde_json::to_value(&api).unwrap_or_default());
-    router.route("/v1/openapi.json", get(move || async move { Json(json.as_ref().clone()) })).route("/docs", get(move || async move { shown(page) }))
+    let router = router.route("/v1/openapi.json", get(move || async move { Json(json.as_ref().clone()) })).route("/docs", get(move || async move { shown(page) }));
+    router.method_not_allowed_fallback(problem::no_such_method)
 }
 
 fn shown(page: Result<String, String>) -> Response {
@@ -55,9 +59,12 @@ fn described() -> (Router<Arc<Engine>>, OpenApi) {
         .routes(routes!(deadletters::list))
         .routes(routes!(deadletters::replay))
         .split_for_parts();
+    extensions(&mut api);
     for item in api.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.put, &mut item.post].into_iter().flatten() {
             refusals(operation);
+            batches(operation);
+            links(operation);
         }
     }
     (router, api)
@@ -73,6 +80,41 @@ fn frame() -> OpenApi {
     components = components.schema(ProblemShape::name(), ProblemShape::schema()).schema(FieldShape::name(), FieldShape::schema());
     api.components = Some(components.build());
     api
+}
+
+/// What may stand beside the attributes of an event: extension attributes, by the rules of `CloudEvents`.
+fn extensions(api: &mut OpenApi) {
+    if let Some(RefOr::T(Schema::Object(event))) = api.components.as_mut().and_then(|all| all.schemas.get_mut(&*CloudEvent::name())) {
+        let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z0-9]{1,20}$")).build();
+        let simple = SchemaType::from_iter([Type::String, Type::Number, Type::Boolean, Type::Null]);
+        event.property_names = Some(Box::new(Schema::Object(name)));
+        let value = ObjectBuilder::new().schema_type(simple).max_length(Some(1_024)).build();
+        event.additional_properties = Some(Box::new(AdditionalProperties::RefOr(RefOr::T(Schema::Object(value)))));
+    }
+}
+
+/// How many events a batch holds.
+fn batches(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(Content { schema: Some(RefOr::T(Schema::Array(list))), .. }) = content {
+            (list.min_items, list.max_items) = (Some(1), Some(events::MOST));
+        }
+    }
+}
+
+/// What can be done with what an operation made: by its status, the operation, and where the answer has the id.
+fn links(operation: &mut Operation) {
+    let (status, id, follow): (_, _, &[&str]) = match operation.operation_id.as_deref() {
+        Some("send_message") => ("202", "$response.body#/id", &["read_message", "cancel_message"]),
+        Some("take_events") => ("202", "$response.body#/event", &["read_event"]),
+        _ => return,
+    };
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+        for name in follow {
+            response.links.insert((*name).to_owned(), Link::builder().operation_id(*name).parameter("id", id).build().into());
+        }
+    }
 }
 
 /// How every operation may refuse.
@@ -91,7 +133,7 @@ fn refusals(operation: &mut Operation) {
     if named {
         all.push(("404", "There is no such thing"));
     }
-    if operation.operation_id.as_deref() == Some("cancel") {
+    if operation.operation_id.as_deref() == Some("cancel_message") {
         all.push(("409", "It is too late"));
     }
     for (status, description) in all {
@@ -110,12 +152,14 @@ mod tests {
         let (_, api) = described();
         let json = serde_json::to_value(&api).unwrap();
         assert_eq!(json["openapi"], "3.1.0");
+        let mut names = std::collections::BTreeSet::new();
         let mut operations = 0;
         for (path, item) in json["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 assert!(operation["summary"].is_string(), "{method} {path} has no summary");
                 assert!(operation["security"][0]["key"][0].is_string(), "{method} {path} names no scope");
                 assert!(operation["responses"]["401"].is_object(), "{method} {path}");
+                assert!(names.insert(operation["operationId"].as_str().unwrap()), "{method} {path}: another operation has this id");
                 operations += 1;
             }
         }

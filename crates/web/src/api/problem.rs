@@ -71,6 +71,14 @@ impl Problem {
         Problem { errors, ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_fields", "Some fields are not as they must be", first) }
     }
 
+    /// The same, with other names for its fields.
+    pub(crate) fn renamed(self, name: impl Fn(String) -> String) -> Problem {
+        if self.errors.is_empty() {
+            return self;
+        }
+        Problem::fields(self.errors.into_iter().map(|e| FieldProblem { field: name(e.field), ..e }).collect())
+    }
+
     pub(crate) fn unavailable() -> Problem {
         let detail = "the store cannot take it now; nothing was done; send the same request again";
         Problem { retry_after: Some(5), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Come back later", detail) }
@@ -113,6 +121,11 @@ impl From<Unwilling> for Problem {
             Unwilling::Store(error) => error.into(),
         }
     }
+}
+
+/// Something that is there, asked for in a way that it does not know; `Allow` is added by the router.
+pub(crate) async fn no_such_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done here", "the header Allow names what can; see /docs")
 }
 
 /// Anything under /v1 that does not exist.

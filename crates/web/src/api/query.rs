@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use trunkline_core::event::FieldProblem;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::problem::Problem;
 
@@ -41,6 +42,11 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
             Problem::fields(vec![FieldProblem::new(clip(&field), clip(&inner), "see the reference at /docs for the parameters and their forms")])
         })
     }
+}
+
+/// A parameter that is one of these words, as the reference says it.
+pub(crate) fn one_of(description: &str, words: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).enum_values(Some(words)).build()
 }
 
 fn clip(text: &str) -> String {

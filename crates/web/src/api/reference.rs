@@ -98,7 +98,8 @@ fn shown(api: &Value, path: &str, method: &str, operation: &Value) -> Shown {
     let parameter = |p: &Value| {
         let of = |name: &str| p.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let kind = p.get("schema").map(|s| kind(api, s)).unwrap_or_default();
-        Field { name: of("name"), kind, required: p.get("required") == Some(&Value::Bool(true)), place: of("in"), description: of("description") }
+        let description = p.get("description").or_else(|| p.pointer("/schema/description")).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Field { name: of("name"), kind, required: p.get("required") == Some(&Value::Bool(true)), place: of("in"), description }
     };
     let body = |(media, content): (&String, &Value)| Body { media: media.clone(), fields: content.get("schema").map(|s| fields(api, s)).unwrap_or_default() };
     let answer = |(status, response): (&String, &Value)| {
@@ -159,6 +160,9 @@ fn kind(api: &Value, schema: &Value) -> String {
     }
     if let Some(options) = schema.get("oneOf").and_then(Value::as_array) {
         return options.iter().filter(|o| o.get("type") != Some(&Value::from("null"))).map(|o| kind(api, o)).collect::<Vec<_>>().join(" or ");
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        return words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
     }
     let word = match schema.get("type") {
         Some(Value::String(word)) => word.clone(),

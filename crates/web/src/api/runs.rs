@@ -14,10 +14,11 @@ use trunkline_core::time::Time;
 use trunkline_engine::Engine;
 use trunkline_store::row::{Run, RunFilter};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::Object;
 
 use super::auth;
 use super::problem::Problem;
-use super::query::{Limit, Page, Params, place};
+use super::query::{Limit, Page, Params, one_of, place};
 use super::shapes::{RunEntry, RunShape, RunStory};
 
 /// Which runs are wanted.
@@ -29,10 +30,11 @@ pub(crate) struct Wanted {
     #[serde(default)]
     journey: Option<String>,
     /// `open` or `over`.
-    #[param(example = "open")]
+    #[param(schema_with = statuses, required = false)]
     #[serde(default)]
     status: Option<String>,
     /// `next` of the page before.
+    #[param(min_length = 1)]
     #[serde(default)]
     cursor: Option<String>,
     /// Rows of a page: 1 to 200, 50 if not said.
@@ -41,8 +43,12 @@ pub(crate) struct Wanted {
     limit: Limit,
 }
 
+fn statuses() -> Object {
+    one_of("Whether they are under way.", ["open", "over"])
+}
+
 /// List runs, the latest started first
-#[utoipa::path(get, path = "/v1/runs", tag = "runs", params(Wanted),
+#[utoipa::path(get, path = "/v1/runs", operation_id = "list_runs", tag = "runs", params(Wanted),
     responses((status = 200, description = "A page of runs", body = Page<RunShape>)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, Params(wanted): Params<Wanted>) -> Result<Json<Page<RunShape>>, Problem> {
@@ -63,7 +69,7 @@ pub(crate) async fn list(State(engine): State<Arc<Engine>>, headers: HeaderMap, 
 }
 
 /// Read one run
-#[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path, description = "`run_…`")),
+#[utoipa::path(get, path = "/v1/runs/{id}", operation_id = "read_run", tag = "runs", params(("id" = String, Path, description = "`run_…`")),
     responses((status = 200, description = "The run and what it passed", body = RunStory)),
     security(("key" = ["messages:read"])))]
 pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(id): Path<String>) -> Result<Json<RunStory>, Problem> {

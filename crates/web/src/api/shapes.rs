@@ -157,7 +157,7 @@ impl From<Step> for StepShape {
 pub(crate) struct EventShape {
     /// Its id here, `evt_…`.
     pub(crate) id: String,
-    /// `1.0`: what follows is a `CloudEvents` event, and can be posted or rehearsed again.
+    /// `1.0`.
     specversion: &'static str,
     /// Its id in the source.
     source_id: String,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod api_lists;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod hooks;

@@ -207,11 +207,11 @@ try {
   const signature = createHmac('sha256', SHOP_SECRET).update('{"id":1}').digest('base64');
   const signed = { 'x-shopify-topic': 'orders/create', 'x-shopify-hmac-sha256': signature, 'x-shopify-shop-domain': 'x', 'x-shopify-api-version': 'x', 'x-shopify-webhook-id': 'browser-1' };
   check('a signed webhook is taken', (await call(signed)).status === 200);
-  await page.waitForFunction(() => /data\.order/.test(document.querySelector('main').innerText), null, { timeout: 15000 });
+  await page.waitForFunction(() => /data\.items/.test(document.querySelector('main').innerText), null, { timeout: 15000 });
   check('what cannot be read gives up, and arrives live', true);
   check('the navigation counts it', /[1-9]/.test(await page.locator('.nav .badge').innerText()));
   await shoot('dead');
-  await page.locator('main .item').filter({ hasText: 'data.order' }).locator('button').click();
+  await page.locator('main .item').filter({ hasText: 'data.items' }).locator('button').click();
   await page.waitForURL(/replayed=1/);
   check('a dead letter goes back to work', /back at work/.test(await body()), await body());
   await page.goto(`${consoleUrl}/audit`);

@@ -68,6 +68,7 @@ impl Node {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a transport answers with a result")]
 fn answer(status: u16, headers: &[(&str, &str)]) -> Reply {
     Ok(Response { status, headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(), body: Bytes::new() })
 }
@@ -77,6 +78,7 @@ fn header<'a>(request: &'a Request, name: &str) -> &'a str {
 }
 
 /// What the fake follower, which checks the signature, answers.
+#[expect(clippy::unnecessary_wraps, reason = "a transport answers with a result")]
 fn ask(follower: &mut Follower, request: &Request) -> Reply {
     match follower.call(request, 0, &mut ChaCha12Rng::seed_from_u64(1)) {
         Answer::Reply(response) => Ok(response),

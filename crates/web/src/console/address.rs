@@ -177,7 +177,7 @@ async fn runs_of(store: &dyn Store, profiles: &[Profile], messages: &[Message]) 
 fn summary(address: &Address, waiting: usize) -> Said {
     let consent = &address.consent;
     let sentence = if let Some(since) = &consent.stopped {
-        format!("She opted out at {}: nothing is sent to this number.", since.at)
+        format!("This person opted out at {}: nothing is sent to this number.", since.at)
     } else if !consent.revoked.is_empty() || !consent.blocks.is_empty() {
         "Some texts must not be sent to this number: see what is in force.".to_owned()
     } else if waiting > 0 {
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn the_gravest_thing_is_said_first() {
         let at: Time = "2026-11-23T14:05:09Z".parse().unwrap();
-        assert_eq!(summary(&address(Some(at)), 2).text(), "She opted out at 23 Nov 14:05:09: nothing is sent to this number.");
+        assert_eq!(summary(&address(Some(at)), 2).text(), "This person opted out at 23 Nov 14:05:09: nothing is sent to this number.");
         assert_eq!(summary(&address(None), 2).text(), "2 texts wait; the reasons are below.");
         assert_eq!(summary(&address(None), 0).text(), "Nothing waits, and no opt-out is recorded.");
     }

@@ -3,7 +3,7 @@
 //! Its own file because sentences come from many hands (reasons, notes, causes) and carry instants and ids as text: an
 //! instant has to follow the reader's clock, an id to lead to its page, a number not to show. It changes no other word.
 
-use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, MessageId, RunId};
+use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, RunId};
 use trunkline_core::time::Time;
 
 use super::mask;
@@ -19,6 +19,9 @@ pub(super) struct Said {
     pub(super) bits: Vec<Bit>,
 }
 
+/// The letters of an id that a sentence shows; the rest is its title.
+const SHOWN: usize = 14;
+
 /// Words, and what stands after them.
 #[derive(Default)]
 pub(super) struct Bit {
@@ -27,15 +30,17 @@ pub(super) struct Bit {
     /// An instant, if one stands there.
     pub(super) when: Option<When>,
     /// An id, if one stands there.
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<Mention>,
 }
 
-/// A word, and the page it leads to.
-pub(super) struct Link {
-    /// The page.
-    pub(super) href: String,
-    /// The word.
+/// An id, and the page it leads to.
+pub(super) struct Mention {
+    /// The page, if there is one.
+    pub(super) href: Option<String>,
+    /// The id.
     pub(super) word: String,
+    /// As much of it as a sentence bears.
+    pub(super) short: String,
 }
 
 impl Said {
@@ -92,8 +97,12 @@ fn special(word: &str) -> Option<Bit> {
         let at = word.parse::<Time>().ok()?;
         return Some(Bit { when: Some(When::from(at)), ..Bit::default() });
     }
-    let href = page_of(word)?;
-    Some(Bit { link: Some(Link { href, word: word.to_owned() }), ..Bit::default() })
+    let href = page_of(word);
+    if href.is_none() && word.parse::<InboundId>().is_err() {
+        return None;
+    }
+    let short = if word.len() > SHOWN + 4 { format!("{}…", word.chars().take(SHOWN).collect::<String>()) } else { word.to_owned() };
+    Some(Bit { link: Some(Mention { href, word: word.to_owned(), short }), ..Bit::default() })
 }
 
 /// The page about what an id names, if there is one.
@@ -140,7 +149,7 @@ mod tests {
         let message = MessageId::new(1, Time(1), [7; 16]);
         let hook = HookId::new(2, Time(1), [8; 16]);
         let said = Said::sentence(&format!("waits for {message}-1 (see {hook}), msg_nope"));
-        let hrefs: Vec<&str> = said.bits.iter().filter_map(|bit| bit.link.as_ref()).map(|link| link.href.as_str()).collect();
+        let hrefs: Vec<&str> = said.bits.iter().filter_map(|bit| bit.link.as_ref()).filter_map(|link| link.href.as_deref()).collect();
         assert_eq!(hrefs, [format!("/messages/{message}"), format!("/webhooks/{hook}")]);
         assert_eq!(said.text(), format!("Waits for {message}-1 (see {hook}), msg_nope"));
         assert_eq!(Said::sentence(&message.to_string()).text(), message.to_string(), "an id keeps its letters");

@@ -266,7 +266,7 @@ mod tests {
         let marks: Vec<&str> = made.lines.iter().map(|line| line.mark).collect();
         assert_eq!(marks, ["pass", "hold", "stop"]);
         assert_eq!(made.lines.last().unwrap().text.text(), "The recipient opted out at 23 Nov 14:05:09 (text of +141••••0123)");
-        let links: Vec<&str> = made.lines.iter().flat_map(|line| &line.text.bits).filter_map(|bit| bit.link.as_ref()).map(|link| link.href.as_str()).collect();
+        let links: Vec<&str> = made.lines.iter().flat_map(|line| &line.text.bits).filter_map(|bit| bit.link.as_ref()).filter_map(|link| link.href.as_deref()).collect();
         assert_eq!(links, [format!("/messages/{message}")]);
     }
 

@@ -13,7 +13,7 @@ use trunkline_store::{Store, StoreError};
 
 use super::clock::Clocks;
 use super::mask;
-use super::said::{Link, Said};
+use super::said::Said;
 
 /// An instant, for machines and for people.
 pub(super) struct When {
@@ -171,8 +171,19 @@ fn row(message: &Message, number: Option<&String>) -> MessageRow {
     }
 }
 
-/// The same text with a capital first letter.
+/// A word, and the page it leads to.
+pub(super) struct Link {
+    /// The page.
+    pub(super) href: String,
+    /// The word.
+    pub(super) word: String,
+}
+
+/// The same text with a capital first letter, unless it begins with the name of a file or a field.
 pub(super) fn capital(text: &str) -> String {
+    if text.split(' ').next().is_some_and(|word| word.trim_end_matches(['.', ':', ',']).contains(['/', '.', '_'])) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -233,7 +233,7 @@ async fn a_search_leads_to_the_reason() {
     assert_eq!(location(&page(&server, "/search?q=%2B61%20412%20345%20678", &cookie).await), of_address, "no number stays in the URL");
     let shown = page(&server, &of_address, &cookie).await.text;
     assert!(shown.find("Held now").unwrap() < shown.find("Conversation").unwrap());
-    assert!(shown.find("Outside 08:00-21:00").unwrap() < shown.find("Conversation").unwrap() && shown.contains("where she is"));
+    assert!(shown.find("Outside 08:00-21:00").unwrap() < shown.find("Conversation").unwrap() && shown.contains(" there<"));
     let unknown = page(&server, &format!("/addresses/{}", address(&server, "+14155550199")), &cookie).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert!(unknown.text.contains("No text was ever made to this number"), "{}", unknown.text);

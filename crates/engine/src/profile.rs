@@ -86,7 +86,7 @@ impl Engine {
             (None, Some(_)) => None,
             (None, None) => Some(self.address_of(None, None, &id.to_string())),
         };
-        let moved = address.is_some();
+        let moved = phone.is_some();
         let at = address.as_ref().map(|a| a.id).or_else(|| before.as_ref().map(|b| b.address));
         commands.extend(address.map(|address| Command::PutAddress(Box::new(address))));
         let written = Profile {

@@ -139,7 +139,9 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        if let Inner::Threaded { jobs, checkpoints, threads, .. } = &mut self.inner {
+        if let Inner::Threaded { jobs, readers, checkpoints, threads } = &mut self.inner {
+            // The last connection to close empties the log and takes it away, which one that only reads cannot.
+            locked(&readers.idle).clear();
             let (closed, _) = mpsc::channel(1);
             *jobs = closed;
             checkpoints.take();

@@ -77,7 +77,7 @@ impl Rehearse {
             })
             .collect();
         if !rows.is_empty() {
-            output::table(&["LEAVES (UTC)", "WHERE SHE IS", "TO", "STEP", "ENDS AS", "SEGMENTS", "HELD OR NOT SENT, BECAUSE"], &rows);
+            output::table(&["LEAVES (UTC)", "THERE", "TO", "STEP", "ENDS AS", "SEGMENTS", "HELD OR NOT SENT, BECAUSE"], &rows);
             if report.texts.len() > rows.len() {
                 output::say(&format!("… and {} more; --show {} shows all", report.texts.len() - rows.len(), report.texts.len()));
             }

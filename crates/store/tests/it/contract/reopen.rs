@@ -158,6 +158,8 @@ async fn what_is_committed_is_there_after_reopening() {
         assert!(shown != "[]" && shown != "None" && shown != "[None]", "{name} found nothing");
     }
     drop(store);
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files.len(), 1, "closing leaves one file, without a log beside it: {files:?}");
 
     let store = open(dir.path(), Owes::Direct);
     for (was, is) in before.iter().zip(everything(&store).await) {

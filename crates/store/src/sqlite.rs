@@ -14,6 +14,7 @@ mod write_message;
 mod write_outward;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -45,6 +46,8 @@ const BATCH: usize = 512;
 const QUEUE: usize = 4_096;
 /// Pages of the log (4 KiB each) from which on it is restarted.
 const LONG_LOG: i64 = 16_384;
+/// How long the writer waits for readers of an old state before it goes on without restarting the log.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
 /// Connections that read.
 const READERS: usize = 4;
 
@@ -99,11 +102,13 @@ impl SqliteStore {
         let (checkpoints, ticks) = std::sync::mpsc::channel();
         let (jobs, queue) = mpsc::channel(QUEUE);
         let wake = checkpoints.clone();
+        let long = Arc::new(AtomicBool::new(false));
+        let is_long = long.clone();
         let mut writer = Writer { connection, owes };
         let threads = vec![
-            spawn("store-writer", move || writer.run(queue, &wake))?,
+            spawn("store-writer", move || writer.run(queue, &wake, &is_long))?,
             // Checkpoints stay off the writer's path: it only says that there is something to move.
-            spawn("store-checkpoint", move || checkpoint(&checkpointer, &ticks))?,
+            spawn("store-checkpoint", move || checkpoint(&checkpointer, &ticks, &long))?,
         ];
         let readers = Readers { idle: Arc::new(Mutex::new(idle)), slots: Arc::new(Semaphore::new(READERS)) };
         Ok(SqliteStore { inner: Inner::Threaded { jobs, readers, checkpoints: Some(checkpoints), threads } })
@@ -158,15 +163,13 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<std::thread
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|e| StoreError::Unavailable { cause: e.to_string() })
 }
 
-/// Moves the log into the file beside the writer. A log that stays long is restarted, for which the writer waits a
-/// moment: a log that never starts again costs the machine its page cache.
-fn checkpoint(connection: &Connection, ticks: &std::sync::mpsc::Receiver<()>) {
+/// Moves the log into the file beside the writer, and says when the log has become long.
+fn checkpoint(connection: &Connection, ticks: &std::sync::mpsc::Receiver<()>, long: &AtomicBool) {
     while ticks.recv().is_ok() {
         while ticks.try_recv().is_ok() {}
-        let ask = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(1));
-        let moved = ask("PRAGMA wal_checkpoint(PASSIVE)").and_then(|pages| if pages > LONG_LOG { ask("PRAGMA wal_checkpoint(RESTART)") } else { Ok(pages) });
-        if let Err(error) = moved {
-            tracing::warn!(%error, "a checkpoint could not run; the log grows until one can");
+        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1)) {
+            Ok(pages) => long.store(pages > LONG_LOG, Ordering::Relaxed),
+            Err(error) => tracing::warn!(%error, "a checkpoint could not run; the log grows until one can"),
         }
     }
 }
@@ -177,7 +180,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Writer {
-    fn run(&mut self, mut queue: mpsc::Receiver<Job>, checkpoints: &std::sync::mpsc::Sender<()>) {
+    fn run(&mut self, mut queue: mpsc::Receiver<Job>, checkpoints: &std::sync::mpsc::Sender<()>, long: &AtomicBool) {
         let mut since_checkpoint = 0;
         while let Some(first) = queue.blocking_recv() {
             let mut batch = vec![first];
@@ -189,6 +192,9 @@ impl Writer {
                 batch.push(job);
             }
             self.turn(batch);
+            if long.swap(false, Ordering::Relaxed) {
+                self.restart_log();
+            }
             since_checkpoint += units;
             if since_checkpoint >= 1_000 {
                 since_checkpoint = 0;
@@ -197,6 +203,19 @@ impl Writer {
                     return;
                 }
             }
+        }
+    }
+
+    /// Starts the log from its beginning again, once the checkpoints beside have moved most of it: a log that only
+    /// grows costs the machine its page cache. Only the writer can, since anybody else would wait for a gap between its
+    /// transactions. Readers that keep it from it for long are let go; the next checkpoint asks again.
+    fn restart_log(&self) {
+        let restart = || -> rusqlite::Result<()> {
+            self.connection.busy_timeout(PATIENCE)?;
+            self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+        };
+        if let Err(error) = restart().and(self.connection.busy_timeout(schema::BUSY)) {
+            tracing::warn!(%error, "the log could not be started again; it grows until it can");
         }
     }
 

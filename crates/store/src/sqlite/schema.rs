@@ -11,8 +11,11 @@ use crate::StoreError;
 const MIGRATIONS: [(i64, &str, &str); 2] =
     [(1, "main", include_str!("../../migrations/sqlite/0001_main.sql")), (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql"))];
 
+/// How long a connection waits for another one.
+pub(super) const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
 pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;")
@@ -22,7 +25,7 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
 }
 
 pub(super) fn configure_reader(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(())

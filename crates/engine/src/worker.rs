@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::future::join3;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, mpsc, watch};
 use trunkline_core::time::{Span, Time};
 use trunkline_store::StoreError;
 use trunkline_store::row::HookLane;
@@ -23,9 +24,9 @@ use crate::{Engine, Stage, Tick};
 /// How many rows a tick takes.
 const BATCH: usize = 256;
 /// Calls to vendors in the air.
-const CALLS: usize = 64;
+const CALLS: usize = 256;
 /// Write-backs in the air.
-const WRITES: usize = 32;
+const WRITES: usize = 128;
 /// The longest real wait between two looks: wake-ups are hints, looking is what finds the work.
 const FLOOR: Span = Span::millis(200);
 /// How long to wait after the store refused, in real time.
@@ -187,40 +188,82 @@ impl CallsOut for Announcements {
     }
 }
 
-async fn run_calls<C: CallsOut>(engine: Arc<Engine>, transports: Transports, mut stop: watch::Receiver<bool>) {
-    let mut flying = FuturesUnordered::new();
-    let mut heard: Vec<C::Heard> = Vec::new();
-    loop {
-        let stopping = *stop.borrow();
-        let mut wait = FLOOR;
-        // Never claim what cannot be called at once.
-        let slots = C::SLOTS.saturating_sub(flying.len() + heard.len());
-        if !stopping && slots > 0 {
-            match C::claim(&engine, slots).await {
-                Ok((calls, tick)) => {
-                    // Something was found and more may be there: look again at once.
-                    wait = if calls.is_empty() && tick.done == 0 { until(&engine, tick.next) } else { Span::ZERO };
-                    flying.extend(calls.into_iter().map(|call| C::call(&engine, &transports, call)));
-                }
-                Err(error) => wait = trouble(C::STAGE, &error),
+/// Claiming, calling and settling go on beside each other: a commit that one of them waits for holds up neither of the
+/// others, so that what comes meanwhile shares the next one.
+async fn run_calls<C: CallsOut>(engine: Arc<Engine>, transports: Transports, stop: watch::Receiver<bool>) {
+    let slots = Semaphore::new(C::SLOTS);
+    let (claimed, calls) = mpsc::unbounded_channel();
+    let (answered, heard) = mpsc::unbounded_channel();
+    let (claims, settles) = (claim_calls::<C>(&engine, &slots, claimed, stop), settle_calls::<C>(&engine, &slots, heard));
+    join3(claims, make_calls::<C>(&engine, &transports, calls, answered), settles).await;
+}
+
+/// Claims as many calls as there are slots: never what cannot be called at once. A slot is free again when its call is
+/// settled, so that neither channel holds more than there are slots.
+async fn claim_calls<C: CallsOut>(engine: &Engine, slots: &Semaphore, claimed: mpsc::UnboundedSender<C::Call>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let first = tokio::select! {
+            permit = slots.acquire() => permit,
+            _ = stop.changed() => continue,
+        };
+        // The semaphore is never closed.
+        let Ok(first) = first else { return };
+        first.forget();
+        let mut free = 1;
+        if let Ok(more) = slots.try_acquire_many(u32::try_from(slots.available_permits()).unwrap_or(0)) {
+            free += more.num_permits();
+            more.forget();
+        }
+        let (found, wait) = match C::claim(engine, free).await {
+            // Something was found and more may be there: look again at once.
+            Ok((calls, tick)) => {
+                let wait = if calls.is_empty() && tick.done == 0 { until(engine, tick.next) } else { Span::ZERO };
+                (calls, wait)
+            }
+            Err(error) => (Vec::new(), trouble(C::STAGE, &error)),
+        };
+        slots.add_permits(free.saturating_sub(found.len()));
+        for call in found {
+            // The other end lives as long as this one.
+            drop(claimed.send(call));
+        }
+        if wait > Span::ZERO {
+            tokio::select! {
+                () = engine.wakes.of(C::STAGE).notified() => {}
+                () = pause(wait) => {}
+                _ = stop.changed() => {}
             }
         }
-        if stopping && flying.is_empty() && heard.is_empty() {
-            return;
-        }
+    }
+}
+
+async fn make_calls<C: CallsOut>(engine: &Engine, transports: &Transports, mut calls: mpsc::UnboundedReceiver<C::Call>, answered: mpsc::UnboundedSender<C::Heard>) {
+    let mut flying = FuturesUnordered::new();
+    let mut more = true;
+    while more || !flying.is_empty() {
         tokio::select! {
             biased;
-            Some(result) = flying.next(), if !flying.is_empty() => heard.push(result),
-            () = engine.wakes.of(C::STAGE).notified(), if !stopping => {}
-            () = pause(wait) => {}
-            _ = stop.changed(), if !stopping => {}
+            Some(result) = flying.next(), if !flying.is_empty() => drop(answered.send(result)),
+            call = calls.recv(), if more => match call {
+                Some(call) => flying.push(C::call(engine, transports, call)),
+                None => more = false,
+            },
         }
-        // Whatever else is there settles in the same commit.
-        while let Some(Some(result)) = flying.next().now_or_never() {
-            heard.push(result);
+    }
+}
+
+/// Whatever is there settles in one commit.
+async fn settle_calls<C: CallsOut>(engine: &Engine, slots: &Semaphore, mut heard: mpsc::UnboundedReceiver<C::Heard>) {
+    let mut results = Vec::new();
+    loop {
+        if results.is_empty() && heard.recv_many(&mut results, C::SLOTS).await == 0 {
+            return;
         }
-        if !heard.is_empty() {
-            heard = C::settle(&engine, std::mem::take(&mut heard)).await;
+        let asked = results.len();
+        results = C::settle(engine, std::mem::take(&mut results)).await;
+        slots.add_permits(asked - results.len());
+        if !results.is_empty() {
+            pause(AFTER_TROUBLE).await;
         }
     }
 }

@@ -8,8 +8,11 @@ use rusqlite::{Connection, params};
 use super::failed;
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 2] =
-    [(1, "main", include_str!("../../migrations/sqlite/0001_main.sql")), (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (1, "main", include_str!("../../migrations/sqlite/0001_main.sql")),
+    (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql")),
+    (3, "layout", include_str!("../../migrations/sqlite/0003_layout.sql")),
+];
 
 /// How long a connection waits for another one.
 pub(super) const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
@@ -52,4 +55,53 @@ pub(super) fn migrate(connection: &mut Connection, key: Option<[u8; 32]>) -> Res
     .map_err(failed)?;
     transaction.execute("INSERT OR IGNORE INTO meta (name, value) VALUES ('epoch', 0)", []).map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store as an older version left it.
+    fn older(upto: usize) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL)").unwrap();
+        for (number, name, sql) in MIGRATIONS.iter().take(upto) {
+            connection.execute_batch(sql).unwrap();
+            connection.execute("INSERT INTO migration (number, name) VALUES (?1, ?2)", params![number, name]).unwrap();
+        }
+        connection
+    }
+
+    #[test]
+    fn rows_survive_a_new_layout() {
+        let mut connection = older(2);
+        for (id, state) in [("02", "b"), ("01", "a")] {
+            let rows = format!(
+                "INSERT INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, journey) \
+                 VALUES (x'{id}', 1, x'0a', x'0b', 'i', '{state}', 'queued', 'queued', 5, 1, 6, 7, 'j'); \
+                 INSERT INTO run (id, part, journey, version, profile, correlation, event, position, due, rev, step, started_at, entry) \
+                 VALUES (x'{id}', 1, 'j', 2, x'0c', 'c', x'0d', '{state}', 3, 4, 's', 9, x'{id}'); \
+                 INSERT INTO writeback VALUES ('crm', '{id}', 1, 's', 2, 1, 'due', 5, 0, 0, '{state}', 8);"
+            );
+            connection.execute_batch(&rows).unwrap();
+        }
+        migrate(&mut connection, None).unwrap();
+        let texts = |sql: &str| -> Vec<String> { connection.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect() };
+        assert_eq!(texts("SELECT hex(id) || state || journey || hex(run) || due || rev FROM message ORDER BY id"), ["01aj0B51", "02bj0B51"]);
+        assert_eq!(texts("SELECT hex(id) || position || step || started_at || hex(entry) FROM run ORDER BY id"), ["01as901", "02bs902"]);
+        assert_eq!(texts("SELECT record || cause || wanted || updated_at FROM writeback ORDER BY record"), ["01a28", "02b28"]);
+        // The indexes went with the old tables.
+        for (table, count) in [("message", 8), ("run", 7), ("writeback", 5)] {
+            let indexes: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1", [table], |row| row.get(0)).unwrap();
+            assert_eq!(indexes, count, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_newer_store_is_left_alone() {
+        let mut connection = older(1);
+        connection.execute("INSERT INTO migration (number, name) VALUES (999, 'later')", []).unwrap();
+        let error = migrate(&mut connection, None).unwrap_err().to_string();
+        assert!(error.contains("newer version") && error.contains("999"), "{error}");
+    }
 }

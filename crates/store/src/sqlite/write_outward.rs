@@ -73,10 +73,13 @@ fn settle(c: &Connection, now: Time, owe: &Owe) -> Result<(), StoreError> {
         Owe::Writeback { connector, record, subject, patience } => {
             let part = hash16(&[connector.as_bytes(), record.as_bytes()]).first().copied();
             let sql = "INSERT INTO writeback (connector, record, part, subject, wanted, written, state, due, tries, epoch, cause, updated_at) \
-                       VALUES (?1, ?2, ?3, ?4, 1, 0, 'due', ?5, 0, 0, '', ?6) ON CONFLICT DO UPDATE SET wanted = wanted + 1, subject = ?4, \
+                       VALUES (?1, ?2, ?3, ?4, 1, 0, 'due', ?5, 0, 0, '', ?6) ON CONFLICT DO UPDATE SET wanted = wanted + 1, \
                        due = CASE WHEN state IN ('idle', 'dead') THEN ?5 WHEN state = 'due' AND tries = 0 THEN min(due, ?5) ELSE due END, tries = CASE WHEN state IN ('idle', 'dead') THEN 0 ELSE tries END, \
                        state = CASE WHEN state = 'flying' THEN 'flying' ELSE 'due' END";
-            exec(c, sql, params![connector, record, part, to_json(subject)?, (now + *patience).0, now.0])?;
+            let subject = to_json(subject)?;
+            exec(c, sql, params![connector, record, part, subject, (now + *patience).0, now.0])?;
+            // Apart, since naming an indexed column in the statement above would write its index anew each time.
+            exec(c, "UPDATE writeback SET subject = ?3 WHERE connector = ?1 AND record = ?2 AND subject <> ?3", params![connector, record, subject])?;
         }
         Owe::Announce { id, follower, kind, message, body } => {
             let sql = "INSERT OR IGNORE INTO announcement (id, part, follower, kind, message, body, state, due, tries, epoch, cause, created_at) \

@@ -1,7 +1,8 @@
 //! Requests, responses and failures as values.
 //!
 //! Its own file because the phase of a failure decides whether a text may be tried again: everything up to the
-//! first byte of the request is definite, everything after is not. The client that makes the calls lives elsewhere.
+//! first byte of the request is definite, everything after is not. The client that makes the calls lives elsewhere,
+//! and so does the clock: a date in an answer is turned into a length of time before it gets here.
 
 use std::fmt;
 
@@ -47,24 +48,30 @@ impl Response {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    /// `Retry-After` in seconds; the form with a date is not honoured, since it needs a clock.
+    /// `Retry-After` in seconds; whoever made the call has turned a date into the seconds until then.
     pub fn retry_after(&self) -> Option<Span> {
         let secs: i64 = self.header("retry-after")?.trim().parse().ok()?;
         Some(Span::secs(secs.clamp(0, 86_400)))
     }
 }
 
-/// How far a call got before it failed.
+/// How far a call got before it failed. Where that is not certain, it is the later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Finding the address.
+    /// Finding the address, or making sense of the URL: nobody was called.
     Resolve,
     /// Opening the connection.
     Connect,
     /// The TLS handshake.
     Tls,
-    /// Writing the request, or afterwards: the other side may have it.
-    Exchange,
+    /// The connection turned out dead before a byte of this request was written: mostly one that had been idle.
+    Begin,
+    /// Some of the request was written, and it is not known to be all.
+    Write,
+    /// The request was written, and no byte of an answer came.
+    Wait,
+    /// An answer began, and was cut or is too large.
+    Read,
 }
 
 /// A call without an answer.
@@ -81,8 +88,8 @@ impl TransportError {
     /// Whether the other side may have got the request.
     pub fn may_have_arrived(&self) -> bool {
         match self.phase {
-            Phase::Resolve | Phase::Connect | Phase::Tls => false,
-            Phase::Exchange => true,
+            Phase::Resolve | Phase::Connect | Phase::Tls | Phase::Begin => false,
+            Phase::Write | Phase::Wait | Phase::Read => true,
         }
     }
 }

@@ -48,6 +48,12 @@ impl Time {
         u64::try_from(self.0 / 1_000).unwrap_or(0)
     }
 
+    /// Reads the form of mail and of HTTP's headers, such as `Mon, 23 Nov 2026 07:51:00 +0000`; it has whole seconds.
+    pub fn from_rfc2822(text: &str) -> Option<Time> {
+        let read = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+        Some(Time(read.as_microsecond()))
+    }
+
     /// How long after `earlier` this is; zero if it is not after.
     pub fn since(self, earlier: Time) -> Span {
         Span((self.0 - earlier.0).max(0))
@@ -214,5 +220,16 @@ mod tests {
     fn instants_need_an_offset() {
         assert_eq!("2026-11-23T07:51:00Z".parse::<Time>().unwrap().to_string(), "2026-11-23T07:51:00Z");
         assert!("2026-11-23T07:51:00".parse::<Time>().is_err());
+    }
+
+    #[test]
+    fn dates_of_mail_and_of_headers() {
+        let morning: Time = "2026-11-23T07:51:00Z".parse().unwrap();
+        for text in ["Mon, 23 Nov 2026 07:51:00 +0000", "Mon, 23 Nov 2026 07:51:00 GMT", "23 Nov 2026 08:51:00 +0100", " Mon, 23 Nov 2026 02:51:00 -0500 "] {
+            assert_eq!(Time::from_rfc2822(text), Some(morning), "{text}");
+        }
+        for bad in ["", "120", "soon", "2026-11-23T07:51:00Z", "Tue, 23 Nov 2026 07:51:00 +0000", "Mon, 23 Nov 2026 07:51:00"] {
+            assert_eq!(Time::from_rfc2822(bad), None, "{bad}");
+        }
     }
 }

@@ -179,7 +179,7 @@ impl Engine {
         change.guard = Some(address.guard_version);
         let callback_url = self.definitions.callback_url(&intent.account);
         let validity = intent.deadline.since(now);
-        let text = Outbound { attempt, to: number.e164(), from: &intent.sender, body: &intent.body, validity, callback_url: &callback_url };
+        let text = Outbound { attempt, to: number.e164(), from: &intent.sender, body: &intent.body, validity, expires_at: intent.deadline, callback_url: &callback_url };
         let request = account.provider.send(&text);
         let call = Call { attempt, account: intent.account.clone(), request, claimed: self.clock.uptime(), deadline: intent.deadline };
         Some((change, call))

@@ -35,7 +35,7 @@ impl Engine {
     pub async fn receive(&self, name: &str, raw: RawHook) -> Received {
         let now = self.clock.now();
         let (verdict, mode, lane) = if let Some(account) = self.definitions.accounts.get(name) {
-            (account.provider.verify(&raw), account.verify, account.provider.lane(&raw))
+            (account.provider.verify(&raw, now), account.verify, account.provider.lane(&raw))
         } else if let Some((webhooks, source)) = self.definitions.sources.get(name).and_then(|s| s.webhooks.as_ref().map(|w| (w, s))) {
             (webhooks.verify(&raw, now), source.verify, Lane::Source)
         } else {

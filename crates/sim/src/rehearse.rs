@@ -218,7 +218,7 @@ impl Stage {
             }
             let reply = match called.answer {
                 Answer::Reply(response) => Ok(response),
-                Answer::Hang | Answer::Refuse => Err(TransportError { phase: Phase::Exchange, detail: "no answer".to_owned() }),
+                Answer::Hang | Answer::Refuse => Err(TransportError { phase: Phase::Wait, detail: "no answer".to_owned() }),
             };
             results.push(CallResult::of(call, Heard::Reply(reply)));
         }

@@ -225,7 +225,7 @@ mod tests {
         for status in [301, 400, 404] {
             assert!(matches!(of(status), Written::GiveUp { .. }), "{status}");
         }
-        let lost = Err(TransportError { phase: Phase::Exchange, detail: "reset".into() });
+        let lost = Err(TransportError { phase: Phase::Wait, detail: "reset".into() });
         assert!(matches!(connector().outcome(&lost), Written::Retry { .. }));
         assert!(Codes::try_from("6xx".to_owned()).is_err() && Codes::try_from("abc".to_owned()).is_err());
     }

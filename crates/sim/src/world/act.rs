@@ -394,7 +394,7 @@ impl NowOf for std::sync::Arc<trunkline_core::clock::ManualClock> {
 fn answer(answer: Answer) -> Reply {
     match answer {
         Answer::Reply(response) => Ok(response),
-        Answer::Hang => Err(TransportError { phase: Phase::Exchange, detail: "no answer in time".to_owned() }),
+        Answer::Hang => Err(TransportError { phase: Phase::Wait, detail: "no answer in time".to_owned() }),
         Answer::Refuse => Err(TransportError { phase: Phase::Connect, detail: "connection refused".to_owned() }),
     }
 }

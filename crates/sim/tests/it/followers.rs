@@ -127,7 +127,7 @@ async fn a_follower_that_is_down_is_tried_for_three_days_and_then_it_is_a_dead_l
         tries += 1;
         let now = (header(&call.request, "webhook-id").to_owned(), call.request.body.clone());
         assert_eq!(*first.get_or_insert_with(|| now.clone()), now, "the same id and words at try {tries}");
-        let reply = if tries % 2 == 0 { Err(TransportError { phase: Phase::Exchange, detail: "no answer".to_owned() }) } else { answer(503, &[]) };
+        let reply = if tries % 2 == 0 { Err(TransportError { phase: Phase::Wait, detail: "no answer".to_owned() }) } else { answer(503, &[]) };
         node.settle(call, reply).await;
         let dead = node.engine.store.dead(10).await.unwrap();
         if !dead.is_empty() {

@@ -6,12 +6,14 @@ use secrecy::SecretString;
 use trunkline_core::time::Span;
 
 use crate::sms::Provider;
+use crate::sms::sinch::Sinch;
+use crate::sms::telnyx::Telnyx;
 use crate::sms::twilio::Twilio;
 use crate::source::Source;
 use crate::source::shopify::Shopify;
 
 /// The kinds of provider accounts.
-pub const PROVIDERS: [&str; 1] = ["twilio"];
+pub const PROVIDERS: [&str; 3] = ["twilio", "telnyx", "sinch"];
 /// The kinds of sources that emit webhooks.
 pub const SOURCES: [&str; 1] = ["shopify"];
 
@@ -43,6 +45,22 @@ pub fn provider(settings: &AccountSettings) -> Option<Box<dyn Provider>> {
             auth_tokens: settings.secrets.clone(),
             shared_keys: settings.signing_keys.clone(),
             base_url: settings.base_url.clone().unwrap_or_else(|| crate::sms::twilio::API.to_owned()),
+            timeout: settings.timeout,
+        })),
+        "telnyx" => Some(Box::new(Telnyx {
+            name: settings.name.clone(),
+            messaging_profile_id: Some(settings.account_id.clone()).filter(|id| !id.is_empty()),
+            api_keys: settings.secrets.clone(),
+            public_keys: settings.signing_keys.clone(),
+            base_url: settings.base_url.clone().unwrap_or_else(|| crate::sms::telnyx::API.to_owned()),
+            timeout: settings.timeout,
+        })),
+        "sinch" => Some(Box::new(Sinch {
+            name: settings.name.clone(),
+            service_plan_id: settings.account_id.clone(),
+            api_tokens: settings.secrets.clone(),
+            hook_secrets: settings.signing_keys.clone(),
+            base_url: settings.base_url.clone().unwrap_or_else(|| crate::sms::sinch::API.to_owned()),
             timeout: settings.timeout,
         })),
         _ => None,

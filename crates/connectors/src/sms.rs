@@ -3,14 +3,18 @@
 //! Its own file because it is the one interface; each vendor's dialect is a file below. `verify` has no default: a
 //! vendor without signatures must be spelled out in configuration.
 
+pub mod ask;
+pub mod sinch;
+pub mod telnyx;
 pub mod twilio;
 
 use trunkline_core::id::AttemptId;
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::Evidence;
 use trunkline_core::outcome::Outcome;
-use trunkline_core::time::Span;
+use trunkline_core::time::{Span, Time};
 
+use self::ask::{Listing, Looked, NotListed, Page, Resolution, Sent};
 use crate::hook::{RawHook, Refused};
 use crate::http::{Reply, Request, Response};
 
@@ -27,6 +31,8 @@ pub struct Outbound<'a> {
     pub body: &'a str,
     /// How long it is still worth delivering.
     pub validity: Span,
+    /// When that ends: the same at every try.
+    pub expires_at: Time,
     /// Where receipts go.
     pub callback_url: &'a str,
 }
@@ -99,8 +105,18 @@ pub trait Provider: Send + Sync {
     fn receipt_class(&self, code: &str) -> Option<&'static str>;
     /// Whether a refusal or receipt with this code means that the vendor blocks this recipient for the sender.
     fn is_block(&self, code: &str) -> bool;
-    /// Checks the signature over the raw bytes.
-    fn verify(&self, hook: &RawHook) -> Result<(), Refused>;
+    /// How an unclear answer of this vendor can be cleared up.
+    fn resolution(&self) -> Resolution;
+    /// The look-up of an attempt of unknown fate; nothing if the vendor has none.
+    fn look_up(&self, sent: &Sent<'_>) -> Option<Request>;
+    /// What the look-up said.
+    fn looked(&self, sent: &Sent<'_>, reply: &Reply) -> Looked;
+    /// A page of a list of what happened since an instant; nothing if the vendor has no such list.
+    fn list(&self, listing: Listing, since: Time, page: Option<&str>) -> Option<Request>;
+    /// What the page says.
+    fn listed(&self, listing: Listing, since: Time, reply: &Reply) -> Result<Page, NotListed>;
+    /// Checks the signature over the raw bytes, and the age where the vendor signs a time.
+    fn verify(&self, hook: &RawHook, now: Time) -> Result<(), Refused>;
     /// Which queue a verified hook belongs to.
     fn lane(&self, hook: &RawHook) -> Lane;
     /// What a verified hook says.

@@ -10,6 +10,8 @@ pub mod faults;
 pub mod follower;
 pub mod outgoing;
 pub mod shop;
+pub mod sinch;
+pub mod telnyx;
 pub mod vendor;
 
 pub mod http;

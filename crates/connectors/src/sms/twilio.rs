@@ -1,8 +1,10 @@
 //! Twilio's Messages API (2010-04-01), its status callbacks and inbound texts.
 //!
-//! One file for the whole dialect. Facts: Twilio's OpenAPI for the fields, its SDK's validator for the signature,
-//! its error reference for `data/twilio_errors.csv`. It has no native idempotency, so our attempt id rides in the
-//! callback URL; looking a lost text up is not done here.
+//! One file for the whole dialect but for what is asked afterwards. Facts: Twilio's OpenAPI for the fields, its SDK's
+//! validator for the signature, its error reference for `data/twilio_errors.csv`. It has no native idempotency, so our
+//! attempt id rides in the callback URL.
+
+mod ask;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,8 +19,9 @@ use trunkline_core::id::hash16;
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::Evidence;
 use trunkline_core::outcome::{Outcome, Refusal};
-use trunkline_core::time::Span;
+use trunkline_core::time::{Span, Time};
 
+use super::ask::{Listing, Looked, NotListed, Page, Resolution, Sent};
 use super::{Item, Lane, Outbound, Provider, ProviderEvent, Unreadable};
 use crate::hook::{RawHook, Refused, hmac_matches, sha256_hex};
 use crate::http::{Reply, Request, Response};
@@ -78,19 +81,9 @@ impl Provider for Twilio {
             .append_pair("StatusCallback", &callback)
             .append_pair("ValidityPeriod", &validity)
             .finish();
-        let token = self.auth_tokens.first().map(SecretString::expose_secret).unwrap_or_default();
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{}:{token}", self.account_sid));
-        Request {
-            method: ::http::Method::POST,
-            url: format!("{}/2010-04-01/Accounts/{}/Messages.json", self.base_url.trim_end_matches('/'), self.account_sid),
-            headers: vec![
-                ("authorization".to_owned(), format!("Basic {basic}")),
-                ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
-                ("accept".to_owned(), "application/json".to_owned()),
-            ],
-            body: Bytes::from(body),
-            timeout: self.timeout,
-        }
+        let mut headers = self.headers();
+        headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+        Request { method: ::http::Method::POST, url: format!("{}{}", self.base(), self.messages()), headers, body: Bytes::from(body), timeout: self.timeout }
     }
 
     fn outcome(&self, reply: &Reply) -> Outcome {
@@ -126,7 +119,27 @@ impl Provider for Twilio {
         row(code).is_some_and(|r| r.opt_out)
     }
 
-    fn verify(&self, hook: &RawHook) -> Result<(), Refused> {
+    fn resolution(&self) -> Resolution {
+        Resolution::Heuristic { lag: Span::secs(30) }
+    }
+
+    fn look_up(&self, sent: &Sent<'_>) -> Option<Request> {
+        Some(ask::look_up(self, sent))
+    }
+
+    fn looked(&self, sent: &Sent<'_>, reply: &Reply) -> Looked {
+        ask::looked(sent, reply)
+    }
+
+    fn list(&self, listing: Listing, since: Time, page: Option<&str>) -> Option<Request> {
+        ask::list(self, listing, since, page)
+    }
+
+    fn listed(&self, listing: Listing, since: Time, reply: &Reply) -> Result<Page, NotListed> {
+        ask::listed(self, listing, since, reply)
+    }
+
+    fn verify(&self, hook: &RawHook, _now: Time) -> Result<(), Refused> {
         let header = "X-Twilio-Signature";
         let signature = hook.header(header).ok_or_else(|| Refused::MissingHeader { header: header.to_owned() })?;
         let sha256 = algorithm(hook.header("X-Twilio-Webhooks-Signature-Settings")) == "HMAC_SHA256";
@@ -165,7 +178,7 @@ impl Provider for Twilio {
                 }
                 let code = Some(field("ErrorCode")).filter(|c| *c != "0").unwrap_or_default();
                 Item {
-                    key: hash16(&[self.name.as_bytes(), vendor_id.as_bytes(), status.as_bytes(), code.as_bytes()]),
+                    key: self.status_key(vendor_id, status, code),
                     event: ProviderEvent::Status {
                         attempt: hook.query(ATTEMPT_PARAM).and_then(|a| a.parse().ok()),
                         vendor_id: vendor_id.to_owned(),
@@ -181,7 +194,7 @@ impl Provider for Twilio {
                     return Err(Unreadable("an inbound text without From or To".to_owned()));
                 }
                 Item {
-                    key: hash16(&[self.name.as_bytes(), vendor_id.as_bytes(), b"inbound"]),
+                    key: self.inbound_key(vendor_id),
                     event: ProviderEvent::Inbound {
                         vendor_id: vendor_id.to_owned(),
                         from: from.to_owned(),
@@ -210,6 +223,35 @@ impl Provider for Twilio {
             },
             Lane::Receipt | Lane::Source => Response { status: 204, headers: Vec::new(), body: Bytes::new() },
         }
+    }
+}
+
+impl Twilio {
+    /// Where the API listens, without the slash that paths begin with.
+    fn base(&self) -> &str {
+        self.base_url.trim_end_matches('/')
+    }
+
+    /// The path of the account's texts.
+    fn messages(&self) -> String {
+        format!("/2010-04-01/Accounts/{}/Messages.json", self.account_sid)
+    }
+
+    /// Signs a call in.
+    fn headers(&self) -> Vec<(String, String)> {
+        let token = self.auth_tokens.first().map(SecretString::expose_secret).unwrap_or_default();
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{}:{token}", self.account_sid));
+        vec![("authorization".to_owned(), format!("Basic {basic}")), ("accept".to_owned(), "application/json".to_owned())]
+    }
+
+    /// What makes a status of a text new, whether a callback tells it or a list.
+    fn status_key(&self, vendor_id: &str, status: &str, code: &str) -> [u8; 16] {
+        hash16(&[self.name.as_bytes(), vendor_id.as_bytes(), status.as_bytes(), code.as_bytes()])
+    }
+
+    /// What makes a text from a person new, likewise.
+    fn inbound_key(&self, vendor_id: &str) -> [u8; 16] {
+        hash16(&[self.name.as_bytes(), vendor_id.as_bytes(), b"inbound"])
     }
 }
 

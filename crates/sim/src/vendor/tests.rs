@@ -96,14 +96,14 @@ fn attempt() -> AttemptId {
 }
 
 pub(crate) fn text(to: &str) -> Request {
-    twilio().send(&Outbound { attempt: attempt(), to, from: SENDER, body: "Hello", validity: Span::hours(4), callback_url: HOOKS })
+    twilio().send(&Outbound { attempt: attempt(), to, from: SENDER, body: "Hello", validity: Span::hours(4), expires_at: Time(0) + Span::hours(4), callback_url: HOOKS })
 }
 
 pub(crate) fn outcome(answer: &Answer) -> &'static str {
     let lost = |phase| Err(TransportError { phase, detail: "gone".into() });
     let reply: Reply = match answer {
         Answer::Reply(response) => Ok(response.clone()),
-        Answer::Hang => lost(Phase::Exchange),
+        Answer::Hang => lost(Phase::Wait),
         Answer::Refuse => lost(Phase::Connect),
     };
     twilio().outcome(&reply).word()
@@ -118,7 +118,7 @@ pub(crate) fn receipts(effects: &[Effect]) -> Vec<String> {
     let mut hooks: Vec<&OutgoingHook> = effects.iter().map(|Effect::Hook(hook)| hook).collect();
     hooks.sort_by_key(|hook| hook.at);
     let read = |hook: &OutgoingHook| {
-        assert_eq!(twilio().verify(&raw(hook)), Ok(()));
+        assert_eq!(twilio().verify(&raw(hook), hook.at), Ok(()));
         assert_eq!(twilio().lane(&raw(hook)), Lane::Receipt);
         let ProviderEvent::Status { attempt: found, status, vendor_code, .. } = twilio().parse(&raw(hook)).unwrap().remove(0).event else { panic!("a receipt") };
         assert!(found.is_none_or(|found| found == attempt()));
@@ -191,7 +191,8 @@ fn codes_that_only_a_careless_client_meets() {
 #[test]
 fn only_the_account_may_call() {
     let stranger = Twilio { auth_tokens: vec!["other".into()], ..twilio() };
-    let request = stranger.send(&Outbound { attempt: attempt(), to: PHONE, from: SENDER, body: "Hi", validity: Span::secs(60), callback_url: HOOKS });
+    let request =
+        stranger.send(&Outbound { attempt: attempt(), to: PHONE, from: SENDER, body: "Hi", validity: Span::secs(60), expires_at: Time(0) + Span::secs(60), callback_url: HOOKS });
     let refused = response(bench().call(&request).answer);
     assert_eq!((refused.status, outcome(&Answer::Reply(refused.clone()))), (401, "permanent"));
     for (method, path, status, allow) in [
@@ -213,7 +214,7 @@ fn only_the_account_may_call() {
 fn a_stop_blocks_until_start() {
     let mut bench = bench();
     let Some(Effect::Hook(hook)) = bench.reply("stop").pop() else { panic!("a hook") };
-    assert_eq!((twilio().verify(&raw(&hook)), twilio().lane(&raw(&hook))), (Ok(()), Lane::Inbound));
+    assert_eq!((twilio().verify(&raw(&hook), hook.at), twilio().lane(&raw(&hook))), (Ok(()), Lane::Inbound));
     let ProviderEvent::Inbound { from, to, body, .. } = twilio().parse(&raw(&hook)).unwrap().remove(0).event else { panic!("inbound") };
     assert_eq!((from.as_str(), to.as_str(), body.as_str()), (PHONE, SENDER, "stop"));
     assert_eq!((bench.vendor.opt_outs().len(), bench.vendor.texts().len()), (1, 1));

@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 use trunkline_core::id::{AttemptId, MessageId};
-use trunkline_core::time::Time;
 
 use super::*;
 use crate::http::{Phase, TransportError};
@@ -37,7 +36,7 @@ fn every_signature_vector() {
         let secret = case["secret"].as_str().unwrap();
         // The vector's algorithm says which kind of secret it is; the other kind is some other secret.
         let account = if case["algorithm"] == "HMAC_SHA256" { account("other", secret) } else { account(secret, "other") };
-        assert_eq!(account.verify(&hook(case)).is_ok(), case["expect_valid"].as_bool().unwrap(), "{}", case["id"]);
+        assert_eq!(account.verify(&hook(case), Time(0)).is_ok(), case["expect_valid"].as_bool().unwrap(), "{}", case["id"]);
     }
     for setting in vectors["settings"].as_array().unwrap() {
         assert_eq!(algorithm(setting["header"].as_str()), setting["algorithm"].as_str().unwrap());
@@ -49,18 +48,26 @@ fn refusals_say_why() {
     let vectors: Value = serde_json::from_str(VECTORS).unwrap();
     let first = hook(&vectors["cases"][0]);
     let without = RawHook { headers: vec![], ..first.clone() };
-    assert_eq!(account("t", "s").verify(&without), Err(Refused::MissingHeader { header: "X-Twilio-Signature".into() }));
+    assert_eq!(account("t", "s").verify(&without, Time(0)), Err(Refused::MissingHeader { header: "X-Twilio-Signature".into() }));
     let none = Twilio { auth_tokens: vec![], ..account("t", "s") };
-    assert_eq!(none.verify(&first), Err(Refused::NoSecret { algorithm: "HMAC_SHA1".into() }));
+    assert_eq!(none.verify(&first, Time(0)), Err(Refused::NoSecret { algorithm: "HMAC_SHA1".into() }));
     // Two secrets at once, while one replaces the other.
     let rotating = Twilio { auth_tokens: vec!["new".into(), vectors["cases"][0]["secret"].as_str().unwrap().into()], ..account("t", "s") };
-    assert_eq!(rotating.verify(&first), Ok(()));
+    assert_eq!(rotating.verify(&first, Time(0)), Ok(()));
 }
 
 #[test]
 fn sends_the_exact_fields() {
     let attempt = AttemptId { message: MessageId::new(7, Time(1_795_000_000_000_000), [3; 16]), n: 2 };
-    let text = Outbound { attempt, to: "+14155550123", from: "+15005550006", body: "Hi & hello", validity: Span::hours(40), callback_url: "https://t.example/hooks/main" };
+    let text = Outbound {
+        attempt,
+        to: "+14155550123",
+        from: "+15005550006",
+        body: "Hi & hello",
+        validity: Span::hours(40),
+        expires_at: Time(0) + Span::hours(40),
+        callback_url: "https://t.example/hooks/main",
+    };
     let request = account("secret", "s").send(&text);
     assert_eq!(request.url, "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000000/Messages.json");
     let pairs: Vec<(String, String)> = form_urlencoded::parse(&request.body).map(|(k, v)| (k.into_owned(), v.into_owned())).collect();
@@ -105,7 +112,10 @@ fn the_phase_beats_the_code() {
         ("no address", error(Phase::Resolve), "transient"),
         ("refused", error(Phase::Connect), "transient"),
         ("bad certificate", error(Phase::Tls), "transient"),
-        ("reset after the request", error(Phase::Exchange), "ambiguous"),
+        ("a connection that died idle", error(Phase::Begin), "transient"),
+        ("reset while the request was written", error(Phase::Write), "ambiguous"),
+        ("reset after the request", error(Phase::Wait), "ambiguous"),
+        ("a cut answer", error(Phase::Read), "ambiguous"),
     ] {
         assert_eq!(account("t", "s").outcome(&reply).word(), word, "{name}");
     }

@@ -1,0 +1,105 @@
+//! What a vendor can be asked afterwards: whether it took a text, and what it told nobody.
+//!
+//! Its own file because asking is apart from sending: every question may be repeated, except where the vendor knows a
+//! key of ours, and then repeating the very call is the question. What an answer means for a message is not decided
+//! here.
+
+use trunkline_core::id::AttemptId;
+use trunkline_core::message::Evidence;
+use trunkline_core::time::{Span, Time};
+
+use super::Item;
+
+/// How a vendor's unclear answer can be cleared up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// The same call with the same key and the same bytes: the vendor answers as it did, or does now what it did not.
+    NativeKey {
+        /// How long after the first call the vendor still knows the key.
+        keeps: Span,
+    },
+    /// A look-up by our reference: finding nothing after the lag means that it was not taken.
+    ExactLookup {
+        /// How long after a call the look-up may not show it yet.
+        lag: Span,
+    },
+    /// A look-up by recipient, body and time: finding a text is proof, finding none proves nothing.
+    Heuristic {
+        /// How long after a call the look-up may not show it yet.
+        lag: Span,
+    },
+    /// Nothing to ask: only a receipt can tell.
+    None,
+}
+
+/// An attempt of unknown fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent<'a> {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The recipient in E.164.
+    pub to: &'a str,
+    /// The sender.
+    pub from: &'a str,
+    /// The text.
+    pub body: &'a str,
+    /// When it was claimed: the call came after that.
+    pub claimed_at: Time,
+}
+
+/// A text in the vendor's list that may be the one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The vendor's id.
+    pub vendor_id: String,
+    /// The vendor's word for its state.
+    pub status: String,
+    /// What that proves; absent if we do not know the word.
+    pub evidence: Option<Evidence>,
+    /// The vendor's error code, or empty.
+    pub vendor_code: String,
+    /// When the vendor took it, as far as it says.
+    pub taken_at: Option<Time>,
+}
+
+/// What a look-up said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// These may be it, newest first; none if the vendor shows none.
+    Found(Vec<Candidate>),
+    /// It did not say; ask again, but not before this long.
+    Unavailable {
+        /// What happened.
+        cause: String,
+        /// How long the vendor asks us to wait.
+        retry_after: Option<Span>,
+    },
+}
+
+/// Which list to read after a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Listing {
+    /// Texts that people sent us.
+    Inbound,
+    /// The states of texts that we sent.
+    Status,
+}
+
+/// A page of such a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// What it says, as hooks would have said it: with the same keys, so that what is known already is a copy.
+    pub items: Vec<Item>,
+    /// How to ask for the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// A list that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct NotListed {
+    /// What happened.
+    pub cause: String,
+    /// How long the vendor asks us to wait.
+    pub retry_after: Option<Span>,
+}

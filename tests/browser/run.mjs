@@ -1,6 +1,7 @@
 // The console in a real browser, as a support agent uses it: sign in, look at the overview, search an order, read why,
-// reply from a phone and see it arrive live; as an operator, replay what gave up. It starts the demo, looks at every page
-// at two widths, light and dark, runs axe, and leaves screenshots in artifacts/. It does not test the API.
+// reply from a phone and see it arrive live; as an operator, replay what gave up and decide about what is unclear. It
+// starts the demo, looks at every page at two widths, light and dark, runs axe, and leaves screenshots in artifacts/. It does
+// not test the API.
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -25,6 +26,8 @@ function check(name, ok, detail = '') {
 
 /// The secret of the demo's shop, as in crates/sim/src/fixtures.rs.
 const SHOP_SECRET = 'sandbox-shop-secret';
+/// A number whose texts are never taken and whose calls are never answered, as in crates/sim/src/vendor.rs.
+const NEVER_ANSWERED = '+14155550005';
 /// Where the operator sits: not where UTC is.
 const ZONE = 'America/New_York';
 
@@ -209,13 +212,53 @@ try {
   check('a signed webhook is taken', (await call(signed)).status === 200);
   await page.waitForFunction(() => /data\.items/.test(document.querySelector('main').innerText), null, { timeout: 15000 });
   check('what cannot be read gives up, and arrives live', true);
-  check('the navigation counts it', /[1-9]/.test(await page.locator('.nav .badge').innerText()));
+  check('the navigation counts it', /[1-9]/.test(await page.locator('#live-dead .badge').innerText()));
   await shoot('dead');
   await page.locator('main .item').filter({ hasText: 'data.items' }).locator('button').click();
   await page.waitForURL(/replayed=1/);
   check('a dead letter goes back to work', /back at work/.test(await body()), await body());
   await page.goto(`${consoleUrl}/audit`);
   check('and the trail says who did it', /operator demo replayed/.test(await body()));
+
+  // Two texts to a number whose calls are never answered; the demo's calls time out after two seconds.
+  const orderFor = async (order) => {
+    const placed = JSON.stringify({
+      id: Number(order.slice(1)), name: order, financial_status: 'paid', total_price: '89.00', currency: 'USD', customer_locale: 'en', phone: NEVER_ANSWERED,
+      customer: { id: Number(order.slice(1)), first_name: 'Nils' }, shipping_address: { country_code: 'US', first_name: 'Nils' }, line_items: [{}],
+    });
+    const answer = await fetch(`${consoleUrl}/hooks/shopify`, {
+      method: 'POST', body: placed,
+      headers: { ...signed, 'content-type': 'application/json', 'x-shopify-webhook-id': `browser-${order}`, 'x-shopify-hmac-sha256': createHmac('sha256', SHOP_SECRET).update(placed).digest('base64') },
+    });
+    check(`order ${order} is taken`, answer.status === 200, `${answer.status}`);
+  };
+  const unclear = (order) => page.locator('main .item').filter({ hasText: order });
+  const shows = (order) => page.waitForFunction((wanted) => document.querySelector('main').innerText.includes(wanted), order, { timeout: 30000 });
+  await page.goto(`${consoleUrl}/unclear`);
+  await orderFor('#9005');
+  await shows('#9005');
+  check('a text whose call is never answered becomes unclear, and arrives live', /Nobody knows whether the vendor took it/.test(await unclear('#9005').innerText()));
+  check('the navigation counts it too', /[1-9]/.test(await page.locator('#live-unknown .badge').innerText()));
+  await unclear('#9005').locator('summary').click();
+  const seen = 'Nothing in the log of the vendor, and she says that it came';
+  await unclear('#9005').locator('textarea').fill(seen);
+  await orderFor('#9006');
+  await shows('#9006');
+  check('what somebody writes outlives a change of the page', (await unclear('#9005').locator('textarea').inputValue()) === seen);
+  await shoot('unclear');
+  await unclear('#9005').locator('button[value=arrived]').click();
+  await page.waitForURL(/ruled=arrived/);
+  check('a text that was decided about is gone', /counts as arrived now/.test(await body()) && (await unclear('#9005').count()) === 0 && (await unclear('#9006').count()) === 1, await body());
+  await page.goto(`${consoleUrl}/audit`);
+  check('and the trail has the decision and what was seen', /operator demo ruled on/.test(await body()) && (await body()).includes(seen), await body());
+  await page.goto(`${consoleUrl}/unclear`);
+  await unclear('#9006').locator('.item-head a').click();
+  await page.waitForURL(/\/messages\/msg_/);
+  await shoot('unclear-message');
+  await page.fill('main textarea', 'Nothing in the log of the vendor');
+  await page.click('main button[value=let_go]');
+  await page.waitForURL(/ruled=let_go/);
+  check('the page of a text decides too', /let it go/.test(await page.locator('#live-timeline').innerText()) && (await page.locator('main textarea').count()) === 0, await body());
 
   await page.goto(`${consoleUrl}/messages`);
   await page.locator('#filters summary').click();

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::HookId;
-use trunkline_core::message::{Delivery, Event, Evidence, State, apply};
+use trunkline_core::message::{Delivery, Event, Evidence, Finding, Ruling, State, apply};
 use trunkline_core::outcome::{Outcome, Refusal};
 use trunkline_core::reason::Reason;
 use trunkline_core::retry::Next;
@@ -65,10 +65,17 @@ fn reachable() -> BTreeSet<Change> {
 /// must be sorted in here, and into the menu if it changes something.
 fn kind(event: &Event) -> Option<&'static str> {
     match event {
-        Event::Made { .. } | Event::Gated { .. } | Event::Claimed { .. } | Event::Settled { .. } | Event::TakenOver { .. } | Event::Receipt { .. } | Event::Canceled { .. } => {
-            Some(event.kind())
-        }
-        Event::Replied { .. } | Event::WrittenBack { .. } | Event::WritebackDead { .. } => None,
+        Event::Made { .. }
+        | Event::Gated { .. }
+        | Event::Claimed { .. }
+        | Event::Settled { .. }
+        | Event::TakenOver { .. }
+        | Event::Receipt { .. }
+        | Event::Canceled { .. }
+        | Event::Looked { .. }
+        | Event::GivenUp { .. }
+        | Event::Ruled { .. } => Some(event.kind()),
+        Event::Asked { .. } | Event::Replied { .. } | Event::WrittenBack { .. } | Event::WritebackDead { .. } => None,
     }
 }
 
@@ -87,7 +94,8 @@ fn menu(state: Option<&State>) -> Vec<Event> {
         menu.push(Event::Claimed { n: tried + 1, account: String::new(), sender: String::new(), epoch: 1, verdict });
     }
     for n in 1..=tried {
-        menu.push(Event::TakenOver { n, epoch: 2 });
+        menu.push(Event::TakenOver { n, epoch: 2, ask_at: None });
+        menu.extend(questions(n));
         menu.extend(settlements().map(|(outcome, next)| Event::Settled { n, outcome, next }));
         menu.extend([Evidence::Accepted, Evidence::Sent, Evidence::Undelivered, Evidence::Delivered].map(|evidence| receipt(n, evidence)));
     }
@@ -99,11 +107,24 @@ fn settlements() -> [(Outcome, Next); 5] {
     let refused = Outcome::Permanent { class: Refusal::Number, vendor_code: String::new(), message: String::new() };
     [
         (Outcome::Accepted { vendor_id: String::new() }, Next::Taken),
-        (Outcome::Ambiguous { cause: String::new() }, Next::Unknown),
+        (Outcome::Ambiguous { cause: String::new() }, Next::Unknown { ask_at: None }),
         (transient(), Next::Retry { at: LATER }),
         (transient(), Next::Expire),
         (refused, Next::Fail),
     ]
+}
+
+/// The ways out of `unknown`, receipts apart.
+fn questions(n: u32) -> Vec<Event> {
+    let cause = String::new;
+    let taken = Finding::Taken { vendor_id: String::new(), status: String::new(), evidence: Some(Evidence::Accepted), vendor_code: String::new() };
+    let nexts = [Next::Retry { at: LATER }, Next::Expire, Next::Fail];
+    let mut all: Vec<Event> = nexts.into_iter().map(|next| Event::Looked { n, found: Finding::NotTaken { cause: cause(), next }, next: None }).collect();
+    all.push(Event::Looked { n, found: taken, next: None });
+    all.push(Event::Looked { n, found: Finding::Nothing { cause: cause() }, next: Some(LATER) });
+    all.extend([None, Some(LATER)].map(|resend| Event::GivenUp { n, resend }));
+    all.extend(Ruling::ALL.map(|ruling| Event::Ruled { n, ruling, by: String::new(), evidence: String::new(), again: None }));
+    all
 }
 
 fn receipt(n: u32, evidence: Evidence) -> Event {

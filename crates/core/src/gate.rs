@@ -160,6 +160,8 @@ pub fn consequence(finding: &Reason) -> Decision {
         | Reason::AttemptsUsedUp { .. }
         | Reason::Refused { .. }
         | Reason::Unclear { .. }
+        | Reason::SentAgain { .. }
+        | Reason::Ruled { .. }
         | Reason::TakenOver { .. }
         | Reason::CanceledBy { .. }
         | Reason::Inbound { .. }

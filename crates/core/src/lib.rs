@@ -30,6 +30,7 @@ pub mod journey;
 pub mod message;
 pub mod outcome;
 pub mod rate;
+pub mod resolve;
 pub mod retry;
 
 pub mod owe;

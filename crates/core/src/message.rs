@@ -7,9 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{Decision, Verdict};
-use crate::id::{HookId, InboundId};
+use crate::id::{HookId, InboundId, MessageId};
 use crate::outcome::Outcome;
 use crate::reason::Reason;
+pub use crate::resolve::{Finding, Question, Ruling};
 use crate::retry::Next;
 use crate::time::Time;
 
@@ -152,6 +153,14 @@ pub struct Attempt {
     /// The highest evidence seen for it, and the code that came with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<(Evidence, String)>,
+    /// How often the vendor was asked about it.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub asked: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Things that happened around a message; they add to its state and never replace it.
@@ -235,6 +244,50 @@ pub enum Event {
         n: u32,
         /// The generation that takes over.
         epoch: i64,
+        /// When the vendor is asked about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ask_at: Option<Time>,
+    },
+    /// The vendor is asked about an attempt of unknown fate; the question leaves after this commit.
+    Asked {
+        /// Which attempt.
+        n: u32,
+        /// How.
+        how: Question,
+        /// When it is asked again, should nobody hear the answer.
+        again_at: Time,
+    },
+    /// What asking brought.
+    Looked {
+        /// Which attempt.
+        n: u32,
+        /// What it brought.
+        found: Finding,
+        /// When it is asked again, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<Time>,
+    },
+    /// The time for asking is over.
+    GivenUp {
+        /// Which attempt.
+        n: u32,
+        /// When it is sent again, if the purpose would rather have two than none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resend: Option<Time>,
+    },
+    /// A person decided about an attempt of unknown fate.
+    Ruled {
+        /// Which attempt.
+        n: u32,
+        /// What.
+        ruling: Ruling,
+        /// Who.
+        by: String,
+        /// What she saw.
+        evidence: String,
+        /// The text that was made instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<MessageId>,
     },
     /// A receipt.
     Receipt {
@@ -292,6 +345,10 @@ impl Event {
             Event::Claimed { .. } => "claimed",
             Event::Settled { .. } => "settled",
             Event::TakenOver { .. } => "taken_over",
+            Event::Asked { .. } => "asked",
+            Event::Looked { .. } => "looked",
+            Event::GivenUp { .. } => "given_up",
+            Event::Ruled { .. } => "ruled",
             Event::Receipt { .. } => "receipt",
             Event::Canceled { .. } => "canceled",
             Event::Replied { .. } => "replied",
@@ -319,6 +376,9 @@ pub enum Ignored {
     /// The attempt was settled before.
     #[error("the attempt is settled already")]
     AlreadySettled,
+    /// Its fate is known.
+    #[error("the message is not unclear")]
+    NotUnclear,
 }
 
 impl State {
@@ -397,19 +457,26 @@ pub fn apply(state: Option<&State>, event: &Event, at: Time) -> Result<State, Ig
                 return Err(Ignored::NotWaiting);
             }
             let (account, sender) = (account.clone(), sender.clone());
-            next.attempts.push(Attempt { n: *n, account, sender, epoch: *epoch, claimed_at: at, outcome: None, settled_at: None, evidence: None });
+            next.attempts.push(Attempt { n: *n, account, sender, epoch: *epoch, claimed_at: at, outcome: None, settled_at: None, evidence: None, asked: 0 });
             (next.work, next.due, next.reasons) = (Work::Dispatched, None, Vec::new());
         }
         Event::Settled { n, outcome, next: follow } => settled(&mut next, *n, outcome, follow, at)?,
-        Event::TakenOver { n, .. } => {
+        Event::TakenOver { n, ask_at, .. } => {
             if attempt(&mut next, *n)?.outcome.is_some() {
                 return Err(Ignored::AlreadySettled);
             }
             if next.work == Work::Dispatched {
-                next.work = Work::Unknown;
+                (next.work, next.due) = (Work::Unknown, *ask_at);
                 next.reasons = vec![Reason::Unclear { cause: format!("the process ended while attempt {n} was in the air") }];
             }
         }
+        Event::Asked { n, again_at, .. } => {
+            unclear::attempt(&mut next, *n)?.asked += 1;
+            next.due = Some(*again_at);
+        }
+        Event::Looked { n, found, next: again } => unclear::looked(&mut next, *n, found, *again, at)?,
+        Event::GivenUp { n, resend } => unclear::given_up(&mut next, *n, *resend)?,
+        Event::Ruled { n, ruling, by, evidence, again } => unclear::ruled(&mut next, *n, *ruling, (by, evidence), *again)?,
         Event::Receipt { n, evidence, vendor_code, .. } => {
             let attempt = attempt(&mut next, *n)?;
             attempt.evidence = attempt.evidence.take().max(evidence.map(|e| (e, vendor_code.clone())));
@@ -477,14 +544,19 @@ fn settled(state: &mut State, n: u32, outcome: &Outcome, follow: &Next, at: Time
         entry.evidence = entry.evidence.take().max(Some((Evidence::Accepted, String::new())));
     }
     let newest = state.attempts.last().is_some_and(|a| a.n == n);
-    if !newest || !matches!(state.work, Work::Dispatched | Work::Unknown) {
-        return Ok(());
+    if newest && matches!(state.work, Work::Dispatched | Work::Unknown) {
+        follow_up(state, outcome, follow, tried);
     }
+    Ok(())
+}
+
+/// What the newest attempt's outcome makes of the message.
+fn follow_up(state: &mut State, outcome: &Outcome, follow: &Next, tried: u32) {
     let cause = outcome.cause();
     let (work, due, reason) = match follow {
         Next::Taken => (Work::Taken, None, None),
         Next::Retry { at } => (Work::Queued, Some(*at), Some(Reason::RetryLater { at: *at, cause })),
-        Next::Unknown => (Work::Unknown, None, Some(Reason::Unclear { cause })),
+        Next::Unknown { ask_at } => (Work::Unknown, *ask_at, Some(Reason::Unclear { cause })),
         Next::Expire => (Work::Expired, None, Some(Reason::AttemptsUsedUp { tried, cause })),
         Next::Fail => {
             let reason = match outcome {
@@ -495,7 +567,6 @@ fn settled(state: &mut State, n: u32, outcome: &Outcome, follow: &Next, at: Time
         }
     };
     (state.work, state.due, state.reasons) = (work, due, reason.into_iter().collect());
-    Ok(())
 }
 
 /// Evidence settles what we were doing: a proved text is neither sent again nor unclear.
@@ -510,6 +581,8 @@ fn resolve(state: &mut State) {
         state.duplicate = Duplicate::Known;
     }
 }
+
+mod unclear;
 
 #[cfg(test)]
 #[path = "message/tests.rs"]

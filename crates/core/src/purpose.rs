@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::quiet::Window;
+use crate::resolve::Unclear;
 use crate::time::Span;
 
 /// The closed list of purposes.
@@ -84,6 +85,17 @@ pub struct Policy {
     pub ttl: Span,
     /// How often one text is tried before it fails.
     pub max_attempts: u32,
+    /// What happens to a text that is unclear when asking is over.
+    #[serde(default)]
+    pub unclear: Unclear,
+    /// How long after an attempt its vendor is asked about it.
+    #[serde(default = "resolve_within")]
+    pub resolve_within: Span,
+}
+
+/// Long enough for the slowest list, and short enough for somebody to look on the same day.
+const fn resolve_within() -> Span {
+    Span::mins(15)
 }
 
 impl Policy {
@@ -97,6 +109,8 @@ impl Policy {
             Purpose::Marketing => (ConsentRule::Grant, Some(Window { end: jiff::civil::time(20, 0, 0, 0), ..day }), Span::hours(48)),
             Purpose::Collections => (ConsentRule::NotOptedOut, Some(day), Span::hours(24)),
         };
-        Policy { consent, window, ttl, max_attempts: 6 }
+        // A code that does not come is asked for again anyway, and is worth nothing a quarter of an hour later.
+        let (unclear, within) = if purpose == Purpose::Otp { (Unclear::PreferDelivery, Span::secs(60)) } else { (Unclear::default(), resolve_within()) };
+        Policy { consent, window, ttl, max_attempts: 6, unclear, resolve_within: within }
     }
 }

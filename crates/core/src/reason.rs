@@ -137,6 +137,23 @@ pub enum Reason {
         /// What happened.
         cause: String,
     },
+    /// It was unclear for as long as the vendor was asked, and its purpose would rather have two than none.
+    SentAgain {
+        /// The attempt that may have been taken.
+        n: u32,
+    },
+    /// A person decided about a text of unknown fate.
+    Ruled {
+        /// What.
+        ruling: String,
+        /// Who.
+        by: String,
+        /// What she saw.
+        evidence: String,
+        /// The text that was made instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<MessageId>,
+    },
     /// The process ended between claim and answer.
     TakenOver {
         /// The attempt that was in the air.
@@ -194,6 +211,8 @@ impl Reason {
             Reason::AttemptsUsedUp { .. } => "attempts_used_up",
             Reason::Refused { .. } => "refused",
             Reason::Unclear { .. } => "unclear",
+            Reason::SentAgain { .. } => "sent_again",
+            Reason::Ruled { .. } => "ruled",
             Reason::TakenOver { .. } => "taken_over",
             Reason::TemplateFailed { .. } => "template_failed",
             Reason::CanceledBy { .. } => "canceled_by",
@@ -230,11 +249,21 @@ impl fmt::Display for Reason {
             Reason::AttemptsUsedUp { tried, cause } => write!(f, "tried {tried} times; last: {cause}"),
             Reason::Refused { class, vendor_code } => write!(f, "the vendor refused it for good ({class}, code {vendor_code})"),
             Reason::Unclear { cause } => write!(f, "nobody knows whether the vendor took it: {cause}; not sent again"),
+            Reason::SentAgain { n } => write!(f, "nobody knows whether the vendor took attempt {n}; this purpose would rather have two texts than none"),
+            Reason::Ruled { ruling, by, evidence, again } => ruled(f, ruling, by, evidence, *again),
             Reason::TakenOver { attempt } => write!(f, "the process ended while {attempt} was in the air"),
             Reason::TemplateFailed { template, problem } => write!(f, "template '{template}' could not be rendered: {problem}"),
             Reason::CanceledBy { by } => write!(f, "cancelled by {by}"),
             Reason::Inbound { inbound } => write!(f, "inbound text {inbound}"),
             Reason::Hook { hook } => write!(f, "webhook {hook}"),
         }
+    }
+}
+
+fn ruled(f: &mut fmt::Formatter<'_>, ruling: &str, by: &str, evidence: &str, again: Option<MessageId>) -> fmt::Result {
+    match (ruling, again) {
+        ("arrived", _) => write!(f, "{by} found that it arrived: {evidence}"),
+        (_, Some(again)) => write!(f, "{by} had it sent again as {again}: {evidence}"),
+        _ => write!(f, "{by} let it go: {evidence}"),
     }
 }

@@ -55,7 +55,11 @@ pub enum Next {
     /// Over: the next try would be past the deadline.
     Expire,
     /// Not sent again; waits for evidence.
-    Unknown,
+    Unknown {
+        /// When the vendor is asked about it; absent in histories from before it could be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ask_at: Option<Time>,
+    },
 }
 
 /// The facts of an attempt that just ended.
@@ -67,6 +71,8 @@ pub struct Tried {
     pub max_attempts: u32,
     /// The message's deadline.
     pub deadline: Time,
+    /// When the vendor is asked about it, should it be unclear.
+    pub ask_at: Time,
 }
 
 /// Decides from an outcome; `jitter` is any random number.
@@ -80,7 +86,7 @@ pub fn after(outcome: &Outcome, tried: Tried, now: Time, jitter: u64) -> Next {
     };
     match outcome {
         Outcome::Accepted { .. } => Next::Taken,
-        Outcome::Ambiguous { .. } => Next::Unknown,
+        Outcome::Ambiguous { .. } => Next::Unknown { ask_at: Some(tried.ask_at) },
         Outcome::Throttled { retry_after, .. } => again(*retry_after),
         // An account that is refused is ours to mend: the text waits for it as long as it is worth sending, however
         // often that was tried.
@@ -99,14 +105,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TRIED: Tried = Tried { attempts: 1, max_attempts: 3, deadline: Time(3_600_000_000) };
+    const TRIED: Tried = Tried { attempts: 1, max_attempts: 3, deadline: Time(3_600_000_000), ask_at: Time(7) };
 
     #[test]
     fn classes() {
         let permanent = |class| Outcome::Permanent { class, vendor_code: "1".into(), message: String::new() };
         let transient = Outcome::Transient { cause: "refused connection".into() };
         assert_eq!(after(&Outcome::Accepted { vendor_id: "SM1".into() }, TRIED, Time(0), 9), Next::Taken);
-        assert_eq!(after(&Outcome::Ambiguous { cause: "timeout".into() }, TRIED, Time(0), 9), Next::Unknown);
+        assert_eq!(after(&Outcome::Ambiguous { cause: "timeout".into() }, TRIED, Time(0), 9), Next::Unknown { ask_at: Some(Time(7)) });
         assert_eq!(after(&permanent(Refusal::Number), TRIED, Time(0), 9), Next::Fail);
         assert_eq!(after(&permanent(Refusal::Account), TRIED, Time(0), 0), Next::Retry { at: Time(60_000_000) });
         assert_eq!(after(&permanent(Refusal::Account), Tried { attempts: 3, ..TRIED }, Time(0), 0), Next::Retry { at: Time(60_000_000) });
@@ -120,7 +126,7 @@ mod tests {
         #[test]
         fn an_unclear_or_late_text_is_never_sent_again(attempts in 1u32..40, now in 0i64..4_000_000_000, jitter: u64) {
             let tried = Tried { attempts, ..TRIED };
-            prop_assert_eq!(after(&Outcome::Ambiguous { cause: String::new() }, tried, Time(now), jitter), Next::Unknown);
+            prop_assert_eq!(after(&Outcome::Ambiguous { cause: String::new() }, tried, Time(now), jitter), Next::Unknown { ask_at: Some(Time(7)) });
             if let Next::Retry { at } = after(&Outcome::Transient { cause: String::new() }, tried, Time(now), jitter) {
                 prop_assert!(attempts < 3 && at < tried.deadline && at.0 >= now && at.0 - now <= TEXTS.cap.0);
             }

@@ -18,6 +18,7 @@ use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, Message, Origin, Pause, Place, Run};
 use trunkline_store::{Command, StoreError, Unit};
 
+use crate::definitions::Account;
 use crate::facts::find;
 use crate::{Engine, Tick};
 
@@ -88,7 +89,7 @@ impl Engine {
 
     /// The runs of these messages that an event ended. A step may have made its text while its run was being ended, and
     /// where commands commit one by one the text is there and the step is not: so it is asked again here.
-    async fn ended(&self, due: &[Message]) -> Result<BTreeMap<RunId, String>, StoreError> {
+    pub(crate) async fn ended(&self, due: &[Message]) -> Result<BTreeMap<RunId, String>, StoreError> {
         let journeys = self.journeys();
         let may_end = |m: &&Message| match &m.intent.origin {
             Origin::Journey { journey, version, .. } => journeys.versions.get(&(journey.clone(), *version)).is_some_and(|p| !p.journey.cancel.is_empty()),
@@ -170,19 +171,32 @@ impl Engine {
 
     fn claim(&self, message: &Message, address: &Address, verdict: Verdict, now: Time) -> Option<(MessageChange, Call)> {
         let intent = &message.intent;
-        let Place::Sms(number) = &address.place else { return None };
         let account = self.definitions.accounts.get(&intent.account)?;
         let n = u32::try_from(message.state.attempts.len()).ok()? + 1;
         let attempt = AttemptId { message: message.id, n };
         let event = message::Event::Claimed { n, account: intent.account.clone(), sender: intent.sender.clone(), epoch: self.epoch, verdict };
         let mut change = self.change(message, event, None, address, now).ok()?;
         change.guard = Some(address.guard_version);
-        let callback_url = self.definitions.callback_url(&intent.account);
-        let validity = intent.deadline.since(now);
-        let text = Outbound { attempt, to: number.e164(), from: &intent.sender, body: &intent.body, validity, expires_at: intent.deadline, callback_url: &callback_url };
-        let request = account.provider.send(&text);
+        let request = self.handing_over(message, address, attempt, (&intent.account, &intent.sender), account, now)?;
         let call = Call { attempt, account: intent.account.clone(), request, claimed: self.clock.uptime(), deadline: intent.deadline };
         Some((change, call))
+    }
+}
+
+impl Engine {
+    /// The request that hands a text over. Only its validity depends on the time.
+    fn handing_over(&self, message: &Message, address: &Address, attempt: AttemptId, (account, sender): (&str, &str), driver: &Account, now: Time) -> Option<Request> {
+        let Place::Sms(number) = &address.place else { return None };
+        let intent = &message.intent;
+        let callback_url = self.definitions.callback_url(account);
+        let (validity, expires_at) = (intent.deadline.since(now), intent.deadline);
+        Some(driver.provider.send(&Outbound { attempt, to: number.e164(), from: sender, body: &intent.body, validity, expires_at, callback_url: &callback_url }))
+    }
+
+    /// The very request of an attempt that was made, for a vendor that knows its key.
+    pub(crate) fn request(&self, message: &Message, address: &Address, attempt: &message::Attempt, driver: &Account) -> Option<Request> {
+        let id = AttemptId { message: message.id, n: attempt.n };
+        self.handing_over(message, address, id, (&attempt.account, &attempt.sender), driver, attempt.claimed_at)
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use trunkline_core::gate::{self, Decision, Verdict};
 use trunkline_core::id::{HookId, MessageId};
-use trunkline_core::message::Event;
+use trunkline_core::message::{Event, Finding as Found, Question, Ruling};
 use trunkline_core::owe::Subject;
 use trunkline_core::retry::Next;
 use trunkline_core::time::Time;
@@ -146,11 +146,12 @@ pub fn step_of(event: &Event, at: Time) -> Step {
                 Next::Retry { at } => format!("tried again at {at}"),
                 Next::Fail => "not tried again".to_owned(),
                 Next::Expire => "not tried again: the next try would be past its deadline".to_owned(),
-                Next::Unknown => "nobody knows whether the vendor took it; not sent again".to_owned(),
+                Next::Unknown { .. } => "nobody knows whether the vendor took it; not sent again".to_owned(),
             };
             (format!("attempt {n}: {}; {follow}", outcome.cause()), Vec::new(), None)
         }
         Event::TakenOver { n, .. } => (format!("the process ended while attempt {n} was in the air; nobody knows whether the vendor took it"), Vec::new(), None),
+        Event::Asked { .. } | Event::Looked { .. } | Event::GivenUp { .. } | Event::Ruled { .. } => (unclear_step(event), Vec::new(), None),
         Event::Receipt { n, status, evidence, vendor_code, hook } => {
             let proof = evidence.map_or("a word we do not know: the state stays".to_owned(), |e| {
                 format!("proof of '{}'", serde_json::to_value(e).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default())
@@ -166,6 +167,30 @@ pub fn step_of(event: &Event, at: Time) -> Step {
         Event::WritebackDead { connector, record, cause } => (format!("{connector} record '{record}' could not be told"), vec![note("writeback_dead", cause.clone())], None),
     };
     Step { at, kind: event.kind().to_owned(), text, findings, hook }
+}
+
+/// What was done about a text of unknown fate.
+fn unclear_step(event: &Event) -> String {
+    match event {
+        Event::Asked { n, how: Question::Repeat, .. } => format!("the vendor is given attempt {n} again with the same key, which sends nothing twice"),
+        Event::Asked { n, how: Question::LookUp, .. } => format!("the vendor is asked for attempt {n}"),
+        Event::Looked { n, found, next } => {
+            let again = next.map_or(String::new(), |at| format!("; asked again at {at}"));
+            match found {
+                Found::Taken { vendor_id, status, .. } => format!("the vendor has attempt {n} as {vendor_id} ('{status}')"),
+                Found::NotTaken { cause, .. } => format!("attempt {n} was not taken: {cause}"),
+                Found::Nothing { cause } => format!("attempt {n} stays unclear: {cause}{again}"),
+            }
+        }
+        Event::GivenUp { n, resend: Some(at) } => format!("asking about attempt {n} is over; this purpose would rather have two texts than none, so it is sent again at {at}"),
+        Event::GivenUp { n, resend: None } => format!("asking about attempt {n} is over; it is not sent again, and somebody must look"),
+        Event::Ruled { ruling, by, evidence, again, .. } => match (ruling, again) {
+            (Ruling::Arrived, _) => format!("{by} found that it arrived: {evidence}"),
+            (Ruling::SendAgain, Some(again)) => format!("{by} had it sent again as {again}: {evidence}"),
+            (Ruling::SendAgain | Ruling::LetGo, _) => format!("{by} let it go: {evidence}"),
+        },
+        _ => String::new(),
+    }
 }
 
 fn decision(verdict: &Verdict) -> String {

@@ -21,6 +21,8 @@ pub mod ingest;
 pub mod journey;
 
 pub mod dispatch;
+pub mod resolve;
+pub mod ruling;
 pub mod settle;
 pub mod writeback;
 
@@ -91,6 +93,8 @@ pub enum Stage {
     Journeys,
     /// Due messages and calls to vendors.
     Dispatch,
+    /// Texts of unknown fate and questions to their vendors.
+    Questions,
     /// Due write-backs and calls to systems of record.
     Writebacks,
     /// Due announcements and calls to followers.
@@ -101,16 +105,16 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 9] =
-        [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Writebacks, Stage::Announcements, Stage::Sweep];
+    pub const ALL: [Stage; 10] =
+        [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Questions, Stage::Writebacks, Stage::Announcements, Stage::Sweep];
 }
 
 #[derive(Default)]
-struct Wakes([Notify; 9]);
+struct Wakes([Notify; 10]);
 
 impl Wakes {
     fn of(&self, stage: Stage) -> &Notify {
-        let [inbound, receipts, sources, ingest, journeys, dispatch, writebacks, announcements, sweep] = &self.0;
+        let [inbound, receipts, sources, ingest, journeys, dispatch, questions, writebacks, announcements, sweep] = &self.0;
         match stage {
             Stage::Inbound => inbound,
             Stage::Receipts => receipts,
@@ -118,6 +122,7 @@ impl Wakes {
             Stage::Ingest => ingest,
             Stage::Journeys => journeys,
             Stage::Dispatch => dispatch,
+            Stage::Questions => questions,
             Stage::Writebacks => writebacks,
             Stage::Announcements => announcements,
             Stage::Sweep => sweep,

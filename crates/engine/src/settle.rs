@@ -67,7 +67,7 @@ impl Engine {
                 }
             }
         }
-        self.wake(&[Stage::Receipts, Stage::Writebacks, Stage::Announcements]);
+        self.wake(&[Stage::Receipts, Stage::Questions, Stage::Writebacks, Stage::Announcements]);
         (Tick { done: asked - results.len(), next: None }, results)
     }
 
@@ -89,7 +89,8 @@ impl Engine {
             Heard::NotBegun(cause) => Outcome::NotWritten { cause: (*cause).to_owned() },
         };
         let policy = self.definitions.policy(message.intent.purpose);
-        let tried = Tried { attempts: result.attempt.n, max_attempts: policy.max_attempts, deadline: message.intent.deadline };
+        let ask_at = account.provider.resolution().first(now, policy.resolve_within);
+        let tried = Tried { attempts: result.attempt.n, max_attempts: policy.max_attempts, deadline: message.intent.deadline, ask_at };
         let next = retry::after(&outcome, tried, now, self.draw());
         let event = message::Event::Settled { n: result.attempt.n, outcome: outcome.clone(), next };
         // Settled already: this result was committed before, and its acknowledgement was lost.

@@ -7,6 +7,7 @@
 use trunkline_core::id::{EventId, HookId};
 use trunkline_core::message::Event;
 use trunkline_core::owe::Owe;
+use trunkline_core::resolve::Resolution;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{HookState, announcement_id};
 use trunkline_store::{Command, StoreError, Unit};
@@ -26,8 +27,11 @@ impl Engine {
         let mut units = Vec::new();
         for message in &orphans {
             let Some(address) = find(&addresses, message.intent.address) else { continue };
-            let n = message.state.attempts.last().map_or(1, |a| a.n);
-            if let Ok(change) = self.change(message, Event::TakenOver { n, epoch: self.epoch }, None, address, now) {
+            let Some(attempt) = message.state.attempts.last() else { continue };
+            let within = self.definitions.policy(message.intent.purpose).resolve_within;
+            let resolution = self.definitions.accounts.get(&attempt.account).map_or(Resolution::None, |account| account.provider.resolution());
+            let event = Event::TakenOver { n: attempt.n, epoch: self.epoch, ask_at: Some(resolution.first(now, within)) };
+            if let Ok(change) = self.change(message, event, None, address, now) {
                 units.push(Unit::one(Command::PutMessage(Box::new(change))));
             }
         }

@@ -10,12 +10,14 @@ use futures_util::future::BoxFuture;
 use futures_util::future::join3;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc, watch};
+use trunkline_core::message::Question;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::StoreError;
 use trunkline_store::row::HookLane;
 
 use crate::announce::{AnnounceCall, AnnounceResult};
 use crate::dispatch::{BEGIN_WITHIN, Call};
+use crate::resolve::{Answered, Ask};
 use crate::settle::{CallResult, Heard};
 use crate::transport::{Transport, Transports};
 use crate::writeback::{WriteCall, WriteResult};
@@ -25,6 +27,8 @@ use crate::{Engine, Stage, Tick};
 const BATCH: usize = 256;
 /// Calls to vendors in the air.
 const CALLS: usize = 256;
+/// Questions about unclear texts in the air.
+const QUESTIONS: usize = 16;
 /// Write-backs in the air.
 const WRITES: usize = 128;
 /// The longest real wait between two looks: wake-ups are hints, looking is what finds the work.
@@ -43,6 +47,7 @@ pub fn loops(engine: &Arc<Engine>, transports: &Transports, stop: &watch::Receiv
         stage(Stage::Journeys),
         stage(Stage::Sweep),
         Box::pin(run_calls::<Texts>(engine.clone(), transports.clone(), stop.clone())),
+        Box::pin(run_calls::<Questions>(engine.clone(), transports.clone(), stop.clone())),
         Box::pin(run_calls::<Writes>(engine.clone(), transports.clone(), stop.clone())),
         Box::pin(run_calls::<Announcements>(engine.clone(), transports.clone(), stop.clone())),
     ]
@@ -57,7 +62,7 @@ async fn tick(engine: &Engine, stage: Stage, now: Time) -> Result<Tick, StoreErr
         Stage::Journeys => engine.journey_tick(now, BATCH).await,
         Stage::Sweep => engine.sweep_tick(now, BATCH).await,
         // These have loops of their own.
-        Stage::Dispatch | Stage::Writebacks | Stage::Announcements => Ok(Tick::default()),
+        Stage::Dispatch | Stage::Questions | Stage::Writebacks | Stage::Announcements => Ok(Tick::default()),
     }
 }
 
@@ -141,6 +146,29 @@ impl CallsOut for Texts {
 
     async fn settle(engine: &Engine, heard: Vec<CallResult>) -> Vec<CallResult> {
         engine.settle_tick(engine.clock.now(), heard).await.1
+    }
+}
+
+struct Questions;
+
+impl CallsOut for Questions {
+    const STAGE: Stage = Stage::Questions;
+    const SLOTS: usize = QUESTIONS;
+    type Call = Ask;
+    type Heard = Answered;
+
+    async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<Ask>, Tick), StoreError> {
+        engine.ask_tick(engine.clock.now(), slots).await
+    }
+
+    async fn call(engine: &Engine, transports: &Transports, ask: Ask) -> Answered {
+        let late = engine.clock.uptime().since(ask.claimed) > BEGIN_WITHIN || (ask.how == Question::Repeat && engine.clock.now() >= ask.deadline);
+        let heard = if late { Heard::NotBegun("the question was not put in time") } else { Heard::Reply(transports.plain.call(ask.request).await) };
+        Answered { attempt: ask.attempt, how: ask.how, heard }
+    }
+
+    async fn settle(engine: &Engine, heard: Vec<Answered>) -> Vec<Answered> {
+        engine.answer_tick(engine.clock.now(), heard).await.1
     }
 }
 

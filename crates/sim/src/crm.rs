@@ -53,6 +53,8 @@ impl Crm {
     pub fn call(&mut self, now: Time, request: &Request, faults: &Faults, rng: &mut dyn RngCore) -> Answer {
         let throttle = hit(rng, faults.crm_throttle_permille);
         let conflict = hit(rng, faults.crm_conflict_permille);
+        // No dice unless asked: the worlds of the simulation never ask, and their seeds must stay what they are.
+        let error = faults.crm_error_permille > 0 && hit(rng, faults.crm_error_permille);
         if faults.crm_down {
             return Answer::Refuse;
         }
@@ -62,6 +64,9 @@ impl Crm {
         let Some(key) = record_key(&request.url) else { return problem(404, "there is no such resource") };
         if throttle {
             return problem(429, "too many requests").with_header("retry-after", "1");
+        }
+        if error {
+            return problem(500, "something broke on this side, and the record is as it was");
         }
         match request.method.as_str() {
             "GET" => self.records.get(&key).map_or_else(|| problem(404, "there is no such record"), |record| Answer::json(200, record)),
@@ -174,6 +179,7 @@ mod tests {
             (Faults { crm_down: true, ..Faults::default() }, 1),
             (Faults { crm_throttle_permille: 1_000, ..Faults::default() }, 429),
             (Faults { crm_conflict_permille: 1_000, ..Faults::default() }, 409),
+            (Faults { crm_error_permille: 1_000, ..Faults::default() }, 500),
         ] {
             assert_eq!(status(&mut crm, &put, &faults), expect);
         }

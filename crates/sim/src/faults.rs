@@ -11,6 +11,7 @@ use trunkline_core::time::Time;
 use crate::outgoing::between;
 
 /// How badly the fakes behave. Chances are in thousandths; nothing is set by default.
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the menu, set by its name")]
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
@@ -26,6 +27,8 @@ pub struct Faults {
     pub hang_after_accept_permille: u32,
     /// The vendor refuses the connection.
     pub refuse_permille: u32,
+    /// The vendor takes our credentials for wrong, as after somebody revoked them.
+    pub credentials_revoked: bool,
     /// A callback is sent twice.
     pub callback_duplicate_permille: u32,
     /// The callbacks of one text are sent in reverse.
@@ -34,6 +37,10 @@ pub struct Faults {
     pub callback_delay_ms_max: u64,
     /// Receipts come after a fifth of a second instead of seconds: for measuring, not for trying out.
     pub quick_receipts: bool,
+    /// No webhook leaves, the vendor's or the shop's; all that waited leave when this ends.
+    pub webhooks_paused: bool,
+    /// Before a webhook comes a forged copy of it: cut short, changed, or without its signature.
+    pub invalid_hooks_permille: u32,
     /// The CRM refuses every connection.
     pub crm_down: bool,
     /// How long the CRM takes to answer, in real milliseconds; applied by whoever carries the answer.
@@ -42,6 +49,8 @@ pub struct Faults {
     pub crm_conflict_permille: u32,
     /// The CRM answers 429 and writes nothing.
     pub crm_throttle_permille: u32,
+    /// The CRM reads the record, drops it, and answers 500.
+    pub crm_error_permille: u32,
 }
 
 /// A chance above certainty.
@@ -96,8 +105,10 @@ impl Faults {
             ("refuse_permille", self.refuse_permille),
             ("callback_duplicate_permille", self.callback_duplicate_permille),
             ("callback_reorder_permille", self.callback_reorder_permille),
+            ("invalid_hooks_permille", self.invalid_hooks_permille),
             ("crm_conflict_permille", self.crm_conflict_permille),
             ("crm_throttle_permille", self.crm_throttle_permille),
+            ("crm_error_permille", self.crm_error_permille),
         ];
         match chances.into_iter().find(|(_, given)| *given > 1_000) {
             Some((name, given)) => Err(TooLikely { name, given }),
@@ -288,6 +299,7 @@ mod tests {
             (Faults { server_error_permille: always, ..none.clone() }, "ambiguous", 0),
             (Faults { server_error_after_accept_permille: always, ..none.clone() }, "ambiguous", 1),
             (Faults { hang_after_accept_permille: always, ..none.clone() }, "ambiguous", 1),
+            (Faults { credentials_revoked: true, ..none.clone() }, "permanent", 0),
         ] {
             let mut bench = Bench { faults, ..bench() };
             assert_eq!(outcome(&bench.call(&text(PHONE)).answer), expect);

@@ -19,6 +19,7 @@ use trunkline_core::time::{Span, Time};
 use trunkline_engine::definitions::{Account, Definitions, Draft, OptOutReply, Program, Sender, SourceDefinition, System, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
+use crate::carrier::Dialect;
 use crate::vendor::VendorSettings;
 
 /// Where the simulated world calls Trunkline.
@@ -131,7 +132,7 @@ fn templates() -> BTreeMap<String, Template> {
 }
 
 /// Publishes the journeys to a store and puts the definitions together. `ours` makes Trunkline answer STOP and HELP.
-pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc<Definitions>, FixtureError> {
+pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dialect) -> Result<Arc<Definitions>, FixtureError> {
     #[derive(Deserialize)]
     struct Main {
         programs: BTreeMap<String, Program>,
@@ -153,16 +154,8 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc
     }
     drafts.push(Draft::new("series", read("series", SERIES)?, &templates));
     let journeys = publish_all(store, now, &drafts).await?;
-    let settings = AccountSettings {
-        name: "twilio".to_owned(),
-        provider: "twilio".to_owned(),
-        account_id: ACCOUNT_SID.to_owned(),
-        secrets: vec![AUTH_TOKEN.into()],
-        signing_keys: Vec::new(),
-        base_url: None,
-        timeout: Span::secs(10),
-    };
-    let accounts = registry::provider(&settings).map(|provider| ("twilio".to_owned(), Account { provider, verify: VerifyMode::Enforce }));
+    let settings = dialect.account();
+    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce }));
     let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
     let shop = SourceDefinition { system: maps.system, webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
     let mut sources = BTreeMap::from([("shopify".to_owned(), shop)]);
@@ -172,7 +165,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool) -> Result<Arc
         sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
     }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
-    let sender = Sender { number: SENDER.to_owned(), account: "twilio".to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
+    let sender = Sender { number: SENDER.to_owned(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
     Ok(Arc::new(Definitions {
         public_url: PUBLIC_URL.to_owned(),
         default_region: Some("US".to_owned()),

@@ -34,7 +34,7 @@ pub use self::routes::router;
 pub use self::tally::Tally;
 use crate::crm::Crm;
 use crate::faults::Faults;
-use crate::outgoing::{Answer, Choice, Effect, PersonText, PhoneText};
+use crate::outgoing::{Answer, Choice, Effect, OutgoingHook, PersonText, PhoneText, below, hit};
 use crate::shop::{Customer, Order, Shop, ShopSettings};
 use crate::vendor::{Vendor, VendorSettings};
 
@@ -107,12 +107,28 @@ pub struct Snapshot {
     pub totals: Totals,
     /// What became of the hooks.
     pub hooks: HookCounts,
+    /// How calls of the vendor and the CRM ended.
+    pub calls: CallCounts,
     /// How long their answers took, in real milliseconds: the median, and what 99 of 100 did not exceed.
     pub hook_ack_ms: (f64, f64),
     /// Hooks neither delivered nor given up.
     pub pending: usize,
     /// What goes wrong on purpose.
     pub faults: Faults,
+}
+
+/// How many calls the fakes were asked for, and how many of those did not end well for the caller: refused, throttled,
+/// broken, or never answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CallCounts {
+    /// Calls of the vendor.
+    pub vendor: u64,
+    /// Those of them that did not end well, whatever the vendor made of them.
+    pub vendor_failed: u64,
+    /// Calls of the CRM.
+    pub crm: u64,
+    /// Those of them that did not end well.
+    pub crm_failed: u64,
 }
 
 /// How many there are of everything.
@@ -152,6 +168,7 @@ struct Fakes {
     crm: Crm,
     faults: Faults,
     queue: Queue,
+    calls: CallCounts,
     rng: ChaCha8Rng,
 }
 
@@ -182,6 +199,7 @@ impl Sandbox {
             crm: Crm::new(),
             faults: Faults::default(),
             queue: Queue::default(),
+            calls: CallCounts::default(),
             rng: ChaCha8Rng::seed_from_u64(settings.seed),
         };
         let shared = Shared { fakes: Mutex::new(fakes), clock: settings.clock, deliver, added: Notify::new(), credentials };
@@ -214,7 +232,7 @@ impl Sandbox {
         let fakes = &mut *guard;
         let (order, hook) = fakes.shop.placed(now, customer, &mut fakes.rng);
         for _ in 0..copies.clamp(1, MOST_COPIES) {
-            fakes.queue.add(Origin::Shop, hook.clone());
+            fakes.announce(Origin::Shop, hook.clone());
         }
         drop(guard);
         self.shared.added.notify_one();
@@ -227,7 +245,7 @@ impl Sandbox {
         let mut guard = self.fakes();
         let fakes = &mut *guard;
         let hook = fakes.shop.order_shipped(now, order_id, &mut fakes.rng).ok_or_else(|| SandboxError::Order(order_id.to_string()))?;
-        fakes.queue.add(Origin::Shop, hook);
+        fakes.announce(Origin::Shop, hook);
         drop(guard);
         self.shared.added.notify_one();
         Ok(())
@@ -242,7 +260,7 @@ impl Sandbox {
             return Err(SandboxError::Order(order_id.to_string()));
         }
         let hook = fakes.shop.order_cancelled(now, order_id, &mut fakes.rng).ok_or_else(|| SandboxError::Cancelled(order_id.to_string()))?;
-        fakes.queue.add(Origin::Shop, hook);
+        fakes.announce(Origin::Shop, hook);
         drop(guard);
         self.shared.added.notify_one();
         Ok(())
@@ -257,6 +275,8 @@ impl Sandbox {
     pub fn set_faults(&self, faults: Faults) -> Result<(), SandboxError> {
         faults.check()?;
         self.fakes().faults = faults;
+        // Hooks that were paused may be due.
+        self.shared.added.notify_one();
         Ok(())
     }
 
@@ -266,6 +286,8 @@ impl Sandbox {
         let faults = fakes.faults.changed(changes)?;
         faults.check()?;
         fakes.faults = faults.clone();
+        drop(fakes);
+        self.shared.added.notify_one();
         Ok(faults)
     }
 
@@ -315,6 +337,7 @@ impl Sandbox {
                 crm_final: fakes.crm.finals(),
             },
             hooks: fakes.queue.counts(),
+            calls: fakes.calls,
             hook_ack_ms: (fakes.queue.latencies().percentile(50), fakes.queue.latencies().percentile(99)),
             pending: fakes.queue.pending(),
             faults: fakes.faults.clone(),
@@ -327,6 +350,8 @@ impl Sandbox {
         let mut guard = self.fakes();
         let fakes = &mut *guard;
         let called = fakes.vendor.call(now, request, &fakes.faults, &mut fakes.rng);
+        fakes.calls.vendor += 1;
+        fakes.calls.vendor_failed += u64::from(!ended_well(&called.answer));
         fakes.add(called.effects);
         let latency = fakes.faults.vendor_latency_ms;
         drop(guard);
@@ -340,6 +365,8 @@ impl Sandbox {
         let mut guard = self.fakes();
         let fakes = &mut *guard;
         let answer = fakes.crm.call(now, request, &fakes.faults, &mut fakes.rng);
+        fakes.calls.crm += 1;
+        fakes.calls.crm_failed += u64::from(!ended_well(&answer));
         (answer, fakes.faults.crm_slow_ms)
     }
 
@@ -350,7 +377,7 @@ impl Sandbox {
         let fakes = &mut *guard;
         let effects = fakes.vendor.due(now, &fakes.faults, &mut fakes.rng);
         fakes.add(effects);
-        fakes.queue.take(now)
+        if fakes.faults.webhooks_paused { None } else { fakes.queue.take(now) }
     }
 
     fn settle_hook(&self, waiting: Waiting, took: Duration, result: &Result<u16, String>) {
@@ -361,7 +388,9 @@ impl Sandbox {
     /// How long to really wait for the next hook or the next scheduled text, if there is one.
     fn nap(&self) -> Option<Duration> {
         let fakes = self.fakes();
-        let next = fakes.queue.next_at().into_iter().chain(fakes.vendor.next_due()).min()?;
+        // Hooks that are paused may have been due for long: waiting for them would spin.
+        let hook = fakes.queue.next_at().filter(|_| !fakes.faults.webhooks_paused);
+        let next = hook.into_iter().chain(fakes.vendor.next_due()).min()?;
         drop(fakes);
         let wait = self.shared.clock.real(next.since(self.now()));
         // A scaled wait can round to nothing: that would spin.
@@ -392,9 +421,24 @@ impl Sandbox {
 impl Fakes {
     fn add(&mut self, effects: Vec<Effect>) {
         for Effect::Hook(hook) in effects {
-            self.queue.add(Origin::Vendor, hook);
+            self.announce(Origin::Vendor, hook);
         }
     }
+
+    /// A hook that leaves when it is due, and before some of them a forged copy.
+    fn announce(&mut self, origin: Origin, hook: OutgoingHook) {
+        // No dice unless asked: a sandbox without forgeries does what it did before there were any.
+        if self.faults.invalid_hooks_permille > 0 && hit(&mut self.rng, self.faults.invalid_hooks_permille) {
+            let way = below(&mut self.rng, 3);
+            self.queue.add(Origin::Forger, deliver::forged(&hook, way));
+        }
+        self.queue.add(origin, hook);
+    }
+}
+
+/// Whether a call is what the caller hoped for.
+fn ended_well(answer: &Answer) -> bool {
+    matches!(answer, Answer::Reply(response) if response.status < 400)
 }
 
 fn latest<T>(all: &[T], most: usize) -> &[T] {

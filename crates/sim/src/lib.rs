@@ -5,6 +5,7 @@
 //! with seeded faults, and checks the promises after each step. A seed replays: nothing here reads a clock or draws
 //! from anywhere else.
 
+pub mod carrier;
 pub mod crm;
 pub mod faults;
 pub mod follower;

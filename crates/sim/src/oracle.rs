@@ -16,8 +16,8 @@ use trunkline_engine::verify::verify;
 use trunkline_store::row::{Address, Message, Place};
 use trunkline_store::{Store, StoreError};
 
+use crate::carrier::Carrier;
 use crate::crm::Crm;
-use crate::vendor::Vendor;
 use crate::watch::Claim;
 
 /// A broken promise.
@@ -37,7 +37,7 @@ impl Violation {
 }
 
 /// I1: carriers accept each message at most once. Looks at the newest accepted call.
-pub fn accepted_once(vendor: &Vendor, counts: &mut BTreeMap<MessageId, u32>, looked: &mut usize) -> Vec<Violation> {
+pub fn accepted_once(vendor: &Carrier, counts: &mut BTreeMap<MessageId, u32>, looked: &mut usize) -> Vec<Violation> {
     let mut found = Vec::new();
     for call in vendor.accepted().iter().skip(*looked) {
         let Some(attempt) = call.attempt.as_deref().and_then(|a| a.parse::<AttemptId>().ok()) else {
@@ -86,7 +86,7 @@ pub fn claim_allowed(claim: &Claim, address: Option<&Address>) -> Vec<Violation>
 pub type Proved = BTreeMap<AttemptId, Evidence>;
 
 /// Everything that must hold when nothing is left to do. `events` are those that were acknowledged.
-pub async fn at_rest(store: &dyn Store, vendor: &Vendor, crm: &Crm, proved: &Proved, events: &BTreeSet<String>, now: Time) -> Result<Vec<Violation>, StoreError> {
+pub async fn at_rest(store: &dyn Store, vendor: &Carrier, crm: &Crm, proved: &Proved, events: &BTreeSet<String>, now: Time) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     let report = verify(store, |_| {}).await?;
     found.extend(
@@ -179,7 +179,7 @@ async fn events_and_runs(store: &dyn Store, acknowledged: &BTreeSet<String>) -> 
 }
 
 /// I1 from the other side: nothing is on a phone that we know nothing of, and nothing that we ended without sending.
-fn phones(vendor: &Vendor, messages: &[Message]) -> Vec<Violation> {
+fn phones(vendor: &Carrier, messages: &[Message]) -> Vec<Violation> {
     let known: BTreeMap<MessageId, &Message> = messages.iter().map(|m| (m.id, m)).collect();
     let mut found = Vec::new();
     for text in vendor.texts().iter().filter(|t| !t.vendor_own) {

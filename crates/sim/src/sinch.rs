@@ -141,7 +141,7 @@ impl SinchFake {
         let segments: Vec<&str> = uri.path().split('/').collect();
         let ["", "xms", "v1", plan, rest @ ..] = segments.as_slice() else { return Called::only(NOT_FOUND.answer()) };
         // A token is good for its own plan and no other.
-        if !self.signed_in(request) || *plan != self.settings.service_plan_id {
+        if faults.credentials_revoked || !self.signed_in(request) || *plan != self.settings.service_plan_id {
             return Called::only(UNAUTHORIZED.answer());
         }
         if throttle {

@@ -127,7 +127,7 @@ impl TelnyxFake {
         if !uri.path().starts_with("/v2/") {
             return Called::only(not_found().answer());
         }
-        if !self.signed_in(request) {
+        if faults.credentials_revoked || !self.signed_in(request) {
             return Called::only(Problem::new(401, "10009", "Authentication failed", "the API key is missing or wrong").answer());
         }
         if throttle {

@@ -153,7 +153,7 @@ impl Vendor {
         let Ok(uri) = request.url.parse::<::http::Uri>() else { return Called::only(NOT_FOUND.answer()) };
         let segments: Vec<&str> = uri.path().split('/').collect();
         let ["", VERSION, "Accounts", account, ..] = segments.as_slice() else { return Called::only(NOT_FOUND.answer()) };
-        if !self.signed_in(request) {
+        if faults.credentials_revoked || !self.signed_in(request) {
             return Called::only(Problem { status: 401, code: 20_003, message: "the account SID and the auth token do not match" }.answer());
         }
         if *account != self.settings.account_sid {

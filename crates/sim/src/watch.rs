@@ -10,7 +10,7 @@ use std::task::Poll;
 use async_trait::async_trait;
 use trunkline_core::consent::ConsentAct;
 use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
-use trunkline_core::message::Event;
+use trunkline_core::message::{Event, Evidence, Finding, Question};
 use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
@@ -51,6 +51,8 @@ pub struct Seen {
     pub commits: u64,
     /// Claims, in order.
     pub claims: Vec<Claim>,
+    /// What look-ups proved since the last time somebody took it.
+    pub looked: Vec<(AttemptId, Evidence)>,
     /// Refused hooks.
     pub refusals: u64,
     /// What the follower is owed, by the names it will see.
@@ -160,13 +162,18 @@ impl Seen {
         }
         let lane = message.intent.origin.run().map(|run| (run, message.intent.address));
         for (event, _) in &change.events {
-            if let Event::Claimed { n, .. } = event {
+            if let Event::Looked { n, found: Finding::Taken { evidence: Some(evidence), .. }, .. } = event {
+                self.looked.push((AttemptId { message: message.id, n: *n }, *evidence));
+            }
+            // The same call again may send what was not sent: it is looked at like a claim, but for the order of texts.
+            let repeat = matches!(event, Event::Asked { how: Question::Repeat, .. });
+            if let Event::Claimed { n, .. } | Event::Asked { n, how: Question::Repeat, .. } = event {
                 let after_stop = self.stopped.contains(&message.intent.address) && !message.intent.origin.exempt();
                 let visit = message.intent.origin.visit();
                 // A predecessor blocks until its deadline only.
                 let ahead = |(_, (place, deadline)): &(&MessageId, &(u32, Time))| *place < visit && now < *deadline;
                 let open = lane.and_then(|l| self.waiting.get(&l));
-                let ahead_of = open.and_then(|w| w.iter().find(ahead)).map(|(m, _)| *m);
+                let ahead_of = open.filter(|_| !repeat).and_then(|w| w.iter().find(ahead)).map(|(m, _)| *m);
                 let attempt = AttemptId { message: message.id, n: *n };
                 let after_cancel = message.intent.origin.run().is_some_and(|run| self.ended.contains(&run));
                 self.claims.push(Claim { attempt, message: message.clone(), at: now, after_stop, ahead_of, after_cancel });

@@ -15,10 +15,11 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
 use trunkline_core::clock::{Clock, ManualClock};
-use trunkline_core::id::{AttemptId, MessageId, hash16};
+use trunkline_core::id::{MessageId, hash16};
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::Call;
+use trunkline_engine::resolve::{Answered, Ask};
 use trunkline_engine::settle::CallResult;
 use trunkline_engine::writeback::{WriteCall, WriteResult};
 use trunkline_engine::{Engine, Stage};
@@ -26,6 +27,7 @@ use trunkline_store::Store;
 use trunkline_store::sqlite::{Owes, SqliteStore};
 use trunkline_store::wrap::{Wrapped, in_order};
 
+use crate::carrier::{Carrier, Dialect};
 use crate::crm::Crm;
 use crate::faults::Faults;
 use crate::fixtures::{self, FixtureError};
@@ -33,7 +35,6 @@ use crate::follower::Follower;
 use crate::oracle::{self, Proved, Violation};
 use crate::outgoing::OutgoingHook;
 use crate::shop::{Customer, Shop, ShopSettings};
-use crate::vendor::{Vendor, VendorSettings};
 use crate::watch::Watch;
 
 /// What a run is made of.
@@ -102,6 +103,15 @@ enum Action {
         result: Box<CallResult>,
         generation: u64,
     },
+    /// A question about a text of unknown fate.
+    Ask {
+        ask: Box<Ask>,
+        generation: u64,
+    },
+    Answered {
+        answer: Box<Answered>,
+        generation: u64,
+    },
     Write {
         call: Box<WriteCall>,
         generation: u64,
@@ -136,7 +146,8 @@ pub struct World {
     generation: u64,
     ours: bool,
     rng: ChaCha12Rng,
-    vendor: Vendor,
+    dialect: Dialect,
+    vendor: Carrier,
     shop: Shop,
     crm: Crm,
     follower: Follower,
@@ -179,13 +190,8 @@ impl World {
         let store: Arc<dyn Store> = if ordered { Arc::new(in_order(watched)) } else { watched };
         let ours = settings.seed.is_multiple_of(3);
         let url = |name: &str| format!("{}/hooks/{name}", fixtures::PUBLIC_URL);
-        let vendor = Vendor::new(VendorSettings {
-            account_sid: fixtures::ACCOUNT_SID.to_owned(),
-            auth_token: fixtures::AUTH_TOKEN.to_owned(),
-            inbound_urls: [(fixtures::SENDER.to_owned(), url("twilio"))].into(),
-            messaging_service: None,
-            answers_stop: !ours,
-        });
+        let dialect = dialect_of(settings.seed);
+        let vendor = Carrier::new(dialect, !ours);
         let shop = Shop::new(ShopSettings { secret: fixtures::SHOP_SECRET.to_owned(), hook_url: url("shopify"), domain: "acme.myshopify.com".to_owned() });
         let closing = start + Span::hours(24 * settings.days);
         let customers = people::customers(&mut rng);
@@ -198,6 +204,7 @@ impl World {
             generation: 0,
             ours,
             rng,
+            dialect,
             vendor,
             shop,
             crm: Crm::new(),
@@ -334,9 +341,9 @@ impl World {
         self.generation += 1;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let (store, clock, ours) = (self.store.clone(), self.clock.clone(), self.ours);
+        let (store, clock, ours, dialect) = (self.store.clone(), self.clock.clone(), self.ours, self.dialect);
         let start = async {
-            let definitions = fixtures::definitions(store.as_ref(), clock.now(), ours).await?;
+            let definitions = fixtures::definitions(store.as_ref(), clock.now(), ours, dialect).await?;
             let engine = Engine::start(store, clock, definitions, seed).await?;
             while engine.take_over(engine.clock.now(), 100).await? > 0 {}
             Ok::<Engine, FixtureError>(engine)
@@ -375,6 +382,11 @@ impl World {
         let mut found = oracle::accepted_once(&self.vendor, &mut self.accepted, &mut self.looked_calls);
         let fresh: Vec<_> = self.watch.seen().claims.iter().skip(self.looked_claims).cloned().collect();
         self.looked_claims += fresh.len();
+        let looked: Vec<_> = std::mem::take(&mut self.watch.seen().looked);
+        for (attempt, evidence) in looked {
+            let best = self.proved.get(&attempt).copied().max(Some(evidence));
+            self.proved.extend(best.map(|best| (attempt, best)));
+        }
         for claim in &fresh {
             let address = self.store.addresses(&[claim.message.intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
             found.extend(oracle::claim_allowed(claim, address.as_ref()));
@@ -408,7 +420,7 @@ impl World {
             let topic = value("X-Shopify-Topic").unwrap_or_else(|| format!("{}/{}", value("shopify-topic").unwrap_or_default(), value("shopify-action").unwrap_or_default()));
             self.acknowledged.insert(format!("{event}:{topic}"));
         }
-        if let Some((attempt, evidence)) = proof(hook) {
+        if let Some((attempt, evidence)) = self.vendor.proof(hook) {
             let best = self.proved.get(&attempt).copied().max(evidence);
             if let Some(best) = best {
                 self.proved.insert(attempt, best);
@@ -417,18 +429,12 @@ impl World {
     }
 }
 
-/// What a status callback proves, read without the connector.
-fn proof(hook: &OutgoingHook) -> Option<(AttemptId, Option<trunkline_core::message::Evidence>)> {
-    use trunkline_core::message::Evidence::{Accepted, Delivered, Sent, Undelivered};
-    let query = hook.url.split_once('?')?.1;
-    let attempt = form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == "attempt")?.1.parse().ok()?;
-    let status = form_urlencoded::parse(&hook.body).find(|(k, _)| k == "MessageStatus")?.1.into_owned();
-    let evidence = match status.as_str() {
-        "queued" | "accepted" | "sending" => Some(Accepted),
-        "sent" => Some(Sent),
-        "undelivered" | "failed" => Some(Undelivered),
-        "delivered" => Some(Delivered),
-        _ => None,
-    };
-    Some((attempt, evidence))
+/// Seeds take turns, so that a block of them has every dialect with every way to commit.
+fn dialect_of(seed: u64) -> Dialect {
+    let [first, second, third] = Dialect::ALL;
+    match seed / 6 % 3 {
+        0 => first,
+        1 => second,
+        _ => third,
+    }
 }

@@ -13,6 +13,7 @@ const SILENT = "The sandbox does not answer. It is asked again every second.";
 const KNOBS = {
   vendor_latency_ms: ["Vendor", "Takes this long to answer", "ms"],
   refuse_permille: ["Vendor", "Turns the call away", "chance"],
+  credentials_revoked: ["Vendor", "Takes our credentials for wrong", "switch"],
   throttle_permille: ["Vendor", "Answers “too many requests”", "chance"],
   server_error_permille: ["Vendor", "Fails, and the text is not taken", "chance"],
   server_error_after_accept_permille: ["Vendor", "Fails, though the text is taken", "chance"],
@@ -21,10 +22,13 @@ const KNOBS = {
   callback_reorder_permille: ["Receipts", "Come in reverse order", "chance"],
   callback_delay_ms_max: ["Receipts", "Are late by up to", "ms"],
   quick_receipts: ["Receipts", "Come at once instead of after seconds", "switch"],
+  webhooks_paused: ["Webhooks", "Wait until this is off", "switch"],
+  invalid_hooks_permille: ["Webhooks", "Come with a forged copy", "chance"],
   crm_down: ["CRM", "Is down", "switch"],
   crm_slow_ms: ["CRM", "Takes this long to answer", "ms"],
   crm_conflict_permille: ["CRM", "Reports a conflict", "chance"],
   crm_throttle_permille: ["CRM", "Answers “too many requests”", "chance"],
+  crm_error_permille: ["CRM", "Fails, and the record is not written", "chance"],
 };
 
 const byId = (id) => document.getElementById(id);

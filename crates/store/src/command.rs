@@ -97,6 +97,8 @@ pub enum Command {
     Refuse(Refusal),
     /// Notes which attempt a vendor's id belongs to, and wakes hooks that wait for it. `Already` if it is known.
     BindRef(ProviderRef),
+    /// The same for an id that a look-up found: it must belong to no other attempt, or this conflicts.
+    BindFound(ProviderRef),
     /// Parks a hook until a vendor's id is bound; if it is bound already, the hook is due at once.
     Park {
         /// The account.

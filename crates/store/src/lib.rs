@@ -50,6 +50,8 @@ pub trait Store: Send + Sync {
     async fn due_runs(&self, now: Time, limit: usize) -> Result<Vec<Run>, StoreError>;
     /// Messages queued or held that are due, the longest waiting first.
     async fn due_messages(&self, now: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
+    /// Messages of unknown fate whose vendor is due to be asked, the longest waiting first.
+    async fn due_questions(&self, now: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Messages whose attempt in the air was claimed by a generation before `epoch`.
     async fn orphaned_messages(&self, epoch: i64, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Write-backs that are due, and those in flight since a generation before `epoch`.

@@ -334,6 +334,7 @@ reads! {
     new_events(limit: usize = limit) -> Vec<Event> = read::new_events;
     due_runs(now: Time = now, limit: usize = limit) -> Vec<Run> = read::due_runs;
     due_messages(now: Time = now, limit: usize = limit) -> Vec<Message> = read::due_messages;
+    due_questions(now: Time = now, limit: usize = limit) -> Vec<Message> = read::due_questions;
     orphaned_messages(epoch: i64 = epoch, limit: usize = limit) -> Vec<Message> = read::orphaned_messages;
     due_writebacks(now: Time = now, epoch: i64 = epoch, limit: usize = limit) -> Vec<Writeback> = read::due_writebacks;
     due_announcements(now: Time = now, epoch: i64 = epoch, limit: usize = limit) -> Vec<Announcement> = read::due_announcements;

@@ -86,6 +86,7 @@ through! {
     new_events(limit: usize) -> Vec<Event>;
     due_runs(now: Time, limit: usize) -> Vec<Run>;
     due_messages(now: Time, limit: usize) -> Vec<Message>;
+    due_questions(now: Time, limit: usize) -> Vec<Message>;
     orphaned_messages(epoch: i64, limit: usize) -> Vec<Message>;
     due_writebacks(now: Time, epoch: i64, limit: usize) -> Vec<Writeback>;
     due_announcements(now: Time, epoch: i64, limit: usize) -> Vec<Announcement>;

@@ -4,6 +4,7 @@
 
 mod apply;
 mod bench;
+mod chaos;
 mod check;
 mod demo;
 mod explain;
@@ -58,6 +59,8 @@ enum Command {
     Export(export::Export),
     /// Measure the whole lifecycle on this machine.
     Bench(bench::Bench),
+    /// Break things on purpose, in the sandbox, and check that every promise holds.
+    Chaos(chaos::Chaos),
     /// Run the whole system in a simulated world with faults, and check its promises.
     Simulate(simulate::Simulate),
     /// Make, list and revoke API keys, and set operators' passwords.
@@ -106,6 +109,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Rehearse(command) => command.run().await,
         Command::Export(command) => command.run().await,
         Command::Bench(command) => command.run().await,
+        Command::Chaos(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Explain(command) => command.run().await,
         Command::Verify(command) => command.run().await,

@@ -19,7 +19,7 @@ use trunkline_core::time::Time;
 use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
-pub(crate) use diagnose::{Diagnosis, Problem, Severity};
+pub(crate) use diagnose::{Diagnoses, Diagnosis, Key, Problem, Severity};
 pub(crate) use files::Files;
 
 /// A configuration without errors.

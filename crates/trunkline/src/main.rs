@@ -6,6 +6,7 @@
 mod commands;
 mod config;
 mod output;
+mod reports;
 mod wiring;
 
 use std::process::ExitCode;

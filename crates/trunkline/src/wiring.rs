@@ -19,6 +19,7 @@ use trunkline_store::sqlite::{Owes, SqliteStore};
 
 use crate::commands::Place;
 use crate::config::Config;
+use crate::reports;
 
 /// Random bytes from the system, for seeds, keys and passwords.
 pub(crate) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
@@ -79,7 +80,9 @@ impl Node {
         for work in worker::loops(&engine, &transports, &stopped) {
             loops.spawn(work);
         }
-        let router = trunkline_web::router(&engine, secure, sandbox);
+        let folder = reports::folder(config);
+        let kept: trunkline_web::Reports = Arc::new(move || reports::kept(&folder));
+        let router = trunkline_web::router_with(&engine, secure, sandbox, Some(kept));
         let mut end = stopped.clone();
         let serving = async move {
             let graceful = async move {

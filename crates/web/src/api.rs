@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod hooks;
 pub(crate) mod messages;
 pub(crate) mod profiles;
+pub(crate) mod rulings;
 pub(crate) mod runs;
 
 pub(crate) mod health;

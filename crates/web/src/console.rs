@@ -1,8 +1,8 @@
 //! The console: server-rendered pages for support agents and operators.
 //!
 //! The module root: what the pages need, every route in one table, and the headers that each answer carries. It
-//! decides nothing. Pages read the store; what an operator does (reveal, cancel, replay) is done by the engine, and
-//! noted by `act`.
+//! decides nothing. Pages read the store; what an operator does (reveal, cancel, rule, replay) is done by the engine,
+//! and noted by `act` or `crate::ruling`.
 
 pub(crate) mod assets;
 mod live;
@@ -10,6 +10,7 @@ mod signin;
 
 mod address;
 mod audit;
+mod chaos;
 mod dead;
 mod journeys;
 mod message;
@@ -17,6 +18,7 @@ mod messages;
 mod overview;
 mod runs;
 mod search;
+mod unclear;
 mod webhooks;
 
 mod conversation;
@@ -66,6 +68,8 @@ pub struct Console {
     pub secure_cookies: bool,
     /// The page with the sandbox's phones, where there is a sandbox.
     pub sandbox: Option<String>,
+    /// The reports of chaos, where they are kept.
+    pub reports: Option<crate::Reports>,
 }
 
 impl Console {
@@ -82,6 +86,8 @@ pub fn router(console: Console) -> Router {
         .route("/messages", get(messages::show))
         .route("/messages/{id}", get(message::show))
         .route("/messages/{id}/cancel", post(message::cancel))
+        .route("/messages/{id}/ruling", post(unclear::rule))
+        .route("/unclear", get(unclear::show))
         .route("/addresses/{id}", get(address::show).post(address::reveal))
         .route("/journeys", get(journeys::list))
         .route("/journeys/{name}", get(journeys::show))
@@ -92,6 +98,8 @@ pub fn router(console: Console) -> Router {
         .route("/dead", get(dead::show))
         .route("/dead/replay", post(dead::replay))
         .route("/audit", get(audit::show))
+        .route("/chaos", get(chaos::list))
+        .route("/chaos/{name}", get(chaos::show))
         .route("/search", get(search::show))
         .route("/live", get(live::stream))
         .route("/signin", get(signin::form).post(signin::sign_in))

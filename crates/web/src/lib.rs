@@ -8,6 +8,7 @@ pub mod console;
 
 mod hooks;
 mod metrics;
+mod ruling;
 
 use std::sync::Arc;
 
@@ -17,10 +18,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 use trunkline_engine::Engine;
 
+/// Gives the reports of `trunkline chaos` that are kept: names and reports, the newest first.
+pub type Reports = Arc<dyn Fn() -> Vec<(String, serde_json::Value)> + Send + Sync>;
+
 /// Everything that is served; `secure_cookies` if browsers reach the console over HTTPS, `sandbox` is the page with the
 /// phones of the sandbox, where there is one.
 pub fn router(engine: &Arc<Engine>, secure_cookies: bool, sandbox: Option<String>) -> Router {
-    let console = console::Console { engine: engine.clone(), changes: engine.changes(), secure_cookies, sandbox };
+    router_with(engine, secure_cookies, sandbox, None)
+}
+
+/// The same, with the reports of chaos.
+pub fn router_with(engine: &Arc<Engine>, secure_cookies: bool, sandbox: Option<String>, reports: Option<Reports>) -> Router {
+    let console = console::Console { engine: engine.clone(), changes: engine.changes(), secure_cookies, sandbox, reports };
     let machines = Router::new()
         .route("/health", get(api::health::health))
         .route("/ready", get(api::health::ready))

@@ -59,10 +59,25 @@
     };
   };
 
+  // Keeps what somebody is writing, and where, for the same field after a swap.
+  const writingIn = (region) => {
+    const fields = [...region.querySelectorAll("textarea[id]")].filter((field) => field.value !== "");
+    const kept = fields.map((field) => [field.id, field.value, field === document.activeElement, field.selectionStart, field.selectionEnd]);
+    return () => {
+      for (const [id, value, here, start, end] of kept) {
+        const field = document.getElementById(id);
+        if (!field) continue;
+        field.value = value;
+        if (here) field.setSelectionRange(start, end);
+      }
+    };
+  };
+
   const swapOne = (region, html) => {
     const open = [...region.querySelectorAll("details[open][id]")].map((fold) => fold.id);
     const scrolled = [...region.querySelectorAll("pre[id]")].map((pre) => [pre.id, pre.scrollTop, pre.scrollLeft]);
     const giveBack = focusOf(region);
+    const putBack = writingIn(region);
     region.innerHTML = html;
     for (const id of open) {
       const fold = document.getElementById(id);
@@ -72,6 +87,7 @@
       const pre = document.getElementById(id);
       if (pre) [pre.scrollTop, pre.scrollLeft] = [top, left];
     }
+    putBack();
     localise(region);
     giveBack();
   };

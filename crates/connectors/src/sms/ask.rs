@@ -6,31 +6,10 @@
 
 use trunkline_core::id::AttemptId;
 use trunkline_core::message::Evidence;
+pub use trunkline_core::resolve::Resolution;
 use trunkline_core::time::{Span, Time};
 
 use super::Item;
-
-/// How a vendor's unclear answer can be cleared up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolution {
-    /// The same call with the same key and the same bytes: the vendor answers as it did, or does now what it did not.
-    NativeKey {
-        /// How long after the first call the vendor still knows the key.
-        keeps: Span,
-    },
-    /// A look-up by our reference: finding nothing after the lag means that it was not taken.
-    ExactLookup {
-        /// How long after a call the look-up may not show it yet.
-        lag: Span,
-    },
-    /// A look-up by recipient, body and time: finding a text is proof, finding none proves nothing.
-    Heuristic {
-        /// How long after a call the look-up may not show it yet.
-        lag: Span,
-    },
-    /// Nothing to ask: only a receipt can tell.
-    None,
-}
 
 /// An attempt of unknown fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

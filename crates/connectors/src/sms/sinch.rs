@@ -35,7 +35,10 @@ pub const ATTEMPT_PARAM: &str = "attempt";
 pub const LONGEST_VALIDITY: Span = Span::hours(72);
 
 /// How far the time of a hook may be from ours, either way.
-const TOLERANCE: Span = Span::mins(5);
+const AHEAD: Span = Span::mins(5);
+/// How old a hook may be. The vendor tries for a day, and nothing says that it signs each try anew; a repeated one is
+/// only a copy.
+const OLDEST: Span = Span::hours(24);
 /// How long a batch may be missing from the list. Sinch admits a delay and gives no number.
 const LAG: Span = Span::mins(2);
 /// How much before our own time of the claim a look-up starts, for clocks that differ.
@@ -197,7 +200,7 @@ impl Provider for Sinch {
         }
         let Ok(seconds) = timestamp.parse::<i64>() else { return Err(Refused::Stale { at: timestamp.to_owned() }) };
         let at = Time(seconds.saturating_mul(1_000_000));
-        if (now - TOLERANCE..=now + TOLERANCE).contains(&at) { Ok(()) } else { Err(Refused::Stale { at: at.to_string() }) }
+        if (now - OLDEST..=now + AHEAD).contains(&at) { Ok(()) } else { Err(Refused::Stale { at: at.to_string() }) }
     }
 
     fn lane(&self, hook: &RawHook) -> Lane {

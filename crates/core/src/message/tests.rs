@@ -40,16 +40,16 @@ fn lives() {
         ("made", vec![made()], Delivery::Queued),
         ("claimed", vec![made(), claim(1)], Delivery::Dispatched),
         ("accepted", vec![made(), claim(1), settle(1, accepted(), Next::Taken)], Delivery::Accepted),
-        ("unclear", vec![made(), claim(1), settle(1, unclear(), Next::Unknown)], Delivery::Unknown),
-        ("unclear, then proved", vec![made(), claim(1), settle(1, unclear(), Next::Unknown), receipt(1, Evidence::Sent, "")], Delivery::Sent),
+        ("unclear", vec![made(), claim(1), settle(1, unclear(), Next::Unknown { ask_at: None })], Delivery::Unknown),
+        ("unclear, then proved", vec![made(), claim(1), settle(1, unclear(), Next::Unknown { ask_at: None }), receipt(1, Evidence::Sent, "")], Delivery::Sent),
         ("receipt before the answer", vec![made(), claim(1), receipt(1, Evidence::Delivered, ""), settle(1, accepted(), Next::Taken)], Delivery::Delivered),
-        ("receipt, then the answer is lost", vec![made(), claim(1), receipt(1, Evidence::Sent, ""), settle(1, unclear(), Next::Unknown)], Delivery::Sent),
+        ("receipt, then the answer is lost", vec![made(), claim(1), receipt(1, Evidence::Sent, ""), settle(1, unclear(), Next::Unknown { ask_at: None })], Delivery::Sent),
         ("carrier corrects itself", vec![made(), claim(1), receipt(1, Evidence::Delivered, ""), receipt(1, Evidence::Undelivered, "30005")], Delivery::Delivered),
         ("retry", vec![made(), claim(1), transient()], Delivery::Queued),
         ("retry, then proof of the first try", vec![made(), claim(1), transient(), receipt(1, Evidence::Sent, "")], Delivery::Sent),
         ("second try", vec![made(), claim(1), transient(), claim(2), settle(2, accepted(), Next::Taken)], Delivery::Accepted),
-        ("taken over", vec![made(), claim(1), Event::TakenOver { n: 1, epoch: 2 }], Delivery::Unknown),
-        ("taken over, late answer", vec![made(), claim(1), Event::TakenOver { n: 1, epoch: 2 }, settle(1, accepted(), Next::Taken)], Delivery::Accepted),
+        ("taken over", vec![made(), claim(1), Event::TakenOver { n: 1, epoch: 2, ask_at: None }], Delivery::Unknown),
+        ("taken over, late answer", vec![made(), claim(1), Event::TakenOver { n: 1, epoch: 2, ask_at: None }, settle(1, accepted(), Next::Taken)], Delivery::Accepted),
         ("evidence outranks our ends", vec![made(), claim(1), settle(1, unclear(), Next::Fail), receipt(1, Evidence::Delivered, "")], Delivery::Delivered),
         ("cancelled while queued", vec![made(), Event::Canceled { reason: Reason::CanceledBy { by: "STOP".into() } }], Delivery::Canceled),
         ("cancelled too late", vec![made(), claim(1), Event::Canceled { reason: Reason::CanceledBy { by: "STOP".into() } }], Delivery::Dispatched),
@@ -88,7 +88,7 @@ proptest! {
         let kinds = [Evidence::Accepted, Evidence::Sent, Evidence::Undelivered, Evidence::Delivered];
         let codes = ["", "30003", "30005"];
         let mut events: Vec<Event> = picks.iter().map(|(k, c)| receipt(1, kinds[*k], codes[*c])).collect();
-        events.push(if answer { settle(1, accepted(), Next::Taken) } else { settle(1, unclear(), Next::Unknown) });
+        events.push(if answer { settle(1, accepted(), Next::Taken) } else { settle(1, unclear(), Next::Unknown { ask_at: None }) });
         let start = [Event::Made { verdict: send() }, claim(1)];
         let straight: Vec<Event> = start.iter().chain(&events).cloned().collect();
         let mut shuffled = events.clone();
@@ -109,7 +109,7 @@ proptest! {
     fn evidence_never_falls(picks in prop::collection::vec(0usize..8, 0..20)) {
         let menu = [
             receipt(1, Evidence::Accepted, ""), receipt(1, Evidence::Sent, ""), receipt(1, Evidence::Undelivered, "30003"), receipt(1, Evidence::Delivered, ""),
-            settle(1, accepted(), Next::Taken), settle(1, unclear(), Next::Unknown), Event::TakenOver { n: 1, epoch: 2 },
+            settle(1, accepted(), Next::Taken), settle(1, unclear(), Next::Unknown { ask_at: None }), Event::TakenOver { n: 1, epoch: 2, ask_at: None },
             Event::Canceled { reason: Reason::NumberMissing },
         ];
         let mut state = run(&[Event::Made { verdict: send() }, claim(1)]);

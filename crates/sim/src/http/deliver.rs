@@ -8,6 +8,7 @@ use std::future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 64;
 const MOST_TRIES: u32 = 8;
 /// How long a sender waits for an answer, in real time.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The headers that sign a hook.
+const SIGNATURES: [&str; 3] = ["X-Twilio-Signature", "X-Shopify-Hmac-Sha256", "shopify-hmac-sha256"];
 /// How long a sender waits before it tries again, in business time; the last one repeats.
 static BACKOFF: [Span; 5] = [Span::secs(1), Span::secs(5), Span::secs(30), Span::mins(2), Span::mins(10)];
 
@@ -46,6 +49,10 @@ pub struct HookCounts {
     pub unanswered: u64,
     /// Hooks that will not be tried again, though none of their tries was answered.
     pub given_up: u64,
+    /// Forged hooks, each tried once; in none of the counts of answers above.
+    pub forged: u64,
+    /// Forged hooks that were answered with a 2xx, as if they were true.
+    pub forged_taken: u64,
 }
 
 /// How long the answers to tries took, in real time: counts by length, each bucket a tenth longer than the last.
@@ -82,6 +89,8 @@ pub(super) enum Origin {
     Vendor,
     /// Tries again after anything but a 2xx.
     Shop,
+    /// Tries once, whatever the answer.
+    Forger,
 }
 
 /// A hook and how often it was tried.
@@ -125,7 +134,13 @@ impl Queue {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.latencies.note(took);
         waiting.tries += 1;
-        if matches!(result, Ok(200..=299)) {
+        let taken = matches!(result, Ok(200..=299));
+        if waiting.origin == Origin::Forger {
+            self.counts.forged += 1;
+            self.counts.forged_taken += u64::from(taken);
+            return;
+        }
+        if taken {
             self.counts.answered += 1;
             return;
         }
@@ -133,6 +148,7 @@ impl Queue {
         let again = match (result, waiting.origin) {
             (Err(_), _) | (Ok(_), Origin::Shop) => true,
             (Ok(status), Origin::Vendor) => matches!(status, 429 | 500..),
+            (Ok(_), Origin::Forger) => false,
         };
         if again && waiting.tries < MOST_TRIES {
             let after = usize::try_from(waiting.tries - 1).ok().and_then(|at| BACKOFF.get(at)).or(BACKOFF.last());
@@ -167,6 +183,17 @@ impl Queue {
         self.arrivals += 1;
         self.due.insert((at, self.arrivals), waiting);
     }
+}
+
+/// What a forger makes of a hook, in one of three ways: cut short, with more than was signed, or without a signature.
+pub(super) fn forged(hook: &OutgoingHook, way: u64) -> OutgoingHook {
+    let mut copy = hook.clone();
+    match way {
+        0 => copy.body = hook.body.slice(..hook.body.len() / 2),
+        1 => copy.body = Bytes::from([hook.body.as_ref(), b"&Forged=1"].concat()),
+        _ => copy.headers.retain(|(name, _)| !SIGNATURES.iter().any(|signature| name.eq_ignore_ascii_case(signature))),
+    }
+    copy
 }
 
 fn said(result: &Result<u16, String>) -> String {
@@ -226,8 +253,6 @@ pub(super) async fn pause(length: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn hook(at: Time) -> OutgoingHook {
@@ -253,7 +278,7 @@ mod tests {
     #[test]
     fn an_answered_hook_is_done() {
         let (at, counts) = tried(Origin::Vendor, &Ok(204));
-        assert_eq!((at, counts), (vec![0], HookCounts { made: 1, sent: 1, answered: 1, unanswered: 0, given_up: 0 }));
+        assert_eq!((at, counts), (vec![0], HookCounts { made: 1, sent: 1, answered: 1, ..HookCounts::default() }));
     }
 
     #[test]
@@ -265,6 +290,14 @@ mod tests {
         }
         assert_eq!(tried(Origin::Vendor, &Ok(401)).0, vec![0]);
         assert_eq!(tried(Origin::Shop, &Ok(401)).0, expect);
+    }
+
+    #[test]
+    fn a_forged_hook_is_tried_once() {
+        for (result, taken) in [(Ok(403), 0), (Err("refused".to_owned()), 0), (Ok(503), 0), (Ok(204), 1)] {
+            let (at, counts) = tried(Origin::Forger, &result);
+            assert_eq!((at, counts), (vec![0], HookCounts { made: 1, sent: 1, forged: 1, forged_taken: taken, ..HookCounts::default() }));
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::deliver::pause;
 use super::refused::{Wire, nowhere};
 use super::{Credentials, Sandbox, SandboxError, Screen, Snapshot, Tally};
 use crate::faults::Faults;
-use crate::outgoing::{Answer, span_of_millis};
+use crate::outgoing::{Answer, PhoneText, span_of_millis};
 use crate::shop::{Customer, Order};
 use crate::vendor::magic::BANK;
 use crate::vendor::throttled;
@@ -38,6 +38,7 @@ pub fn router(sandbox: Sandbox) -> Router {
         .route("/crm/{*rest}", any(crm))
         .route("/sandbox/state", get(state))
         .route("/sandbox/tally", get(tally))
+        .route("/sandbox/texts", get(texts))
         .route("/sandbox/credentials", get(credentials))
         .route("/sandbox/faults", get(faults).put(set_faults).patch(change_faults))
         .route("/sandbox/phones", get(bank))
@@ -79,7 +80,7 @@ impl Wanted {
     }
 }
 
-/// From where bodies are wanted.
+/// From where texts or their bodies are wanted.
 #[derive(Deserialize)]
 struct From {
     #[serde(default)]
@@ -88,6 +89,10 @@ struct From {
 
 async fn tally(State(sandbox): State<Sandbox>, Query(wanted): Query<From>) -> Json<Tally> {
     Json(sandbox.tally(wanted.from))
+}
+
+async fn texts(State(sandbox): State<Sandbox>, Query(wanted): Query<From>) -> Json<Vec<PhoneText>> {
+    Json(sandbox.texts_from(wanted.from))
 }
 
 async fn state(State(sandbox): State<Sandbox>, wanted: Result<Query<Wanted>, QueryRejection>) -> Result<Json<Snapshot>, SandboxError> {

@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::Sandbox;
+use crate::outgoing::PhoneText;
 
 /// What happened, counted by the fakes themselves.
 #[derive(Debug, Clone, Serialize)]
@@ -25,8 +26,15 @@ pub struct Tally {
 
 /// Bodies in one answer.
 const PAGE: usize = 5_000;
+/// Whole texts in one answer: the longest of them make it a megabyte.
+const TEXTS: usize = 200;
 
 impl Sandbox {
+    /// At most 200 texts from a place on, in the order in which the vendor sent them.
+    pub fn texts_from(&self, from: usize) -> Vec<PhoneText> {
+        self.fakes().vendor.texts().iter().skip(from).take(TEXTS).cloned().collect()
+    }
+
     /// Counts everything; bodies from a place on.
     pub fn tally(&self, from: usize) -> Tally {
         let fakes = self.fakes();

@@ -9,7 +9,6 @@ use tokio::net::TcpStream;
 use trunkline_core::clock::{ManualClock, SystemClock};
 
 use super::*;
-use crate::outgoing::OutgoingHook;
 use crate::vendor::tests::{PHONE, text};
 
 const SENDER: &str = "+15005550006";
@@ -109,10 +108,32 @@ async fn hooks_are_tried_until_they_are_answered() {
     assert_eq!(sandbox.pending(), 4);
     with_server(&sandbox, async |_| until_idle(&sandbox).await).await;
     let counts = sandbox.snapshot().hooks;
-    assert_eq!(counts, HookCounts { made: 4, sent: 9, answered: 4, unanswered: 5, given_up: 0 });
+    assert_eq!(counts, HookCounts { made: 4, sent: 9, answered: 4, unanswered: 5, ..HookCounts::default() });
     assert_eq!(target.posts.lock().unwrap().len(), 9);
     let seen = sandbox.snapshot();
     assert_eq!((seen.opt_outs.len(), seen.texts.len(), seen.orders.len()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn hooks_wait_while_they_are_paused_and_forgeries_come_first() {
+    let (sandbox, target) = sandbox(0, fast());
+    let forging = Faults { invalid_hooks_permille: 1_000, ..Faults::default() };
+    sandbox.set_faults(Faults { webhooks_paused: true, ..forging.clone() }).unwrap();
+    sandbox.order(&customer(), 1);
+    assert_eq!((sandbox.pending(), sandbox.nap()), (2, None), "what is paused is not waited for");
+    with_server(&sandbox, async |_| {
+        let mut every = tokio::time::interval(Duration::from_millis(30));
+        every.tick().await;
+        every.tick().await;
+        assert_eq!(target.posts.lock().unwrap().len(), 0);
+        sandbox.set_faults(forging).unwrap();
+        until_idle(&sandbox).await;
+    })
+    .await;
+    let counts = sandbox.snapshot().hooks;
+    assert_eq!(counts, HookCounts { made: 2, sent: 2, answered: 1, forged: 1, forged_taken: 1, ..HookCounts::default() });
+    let posts = target.posts.lock().unwrap();
+    assert!(posts[0].body != posts[1].body || posts[0].headers.len() < posts[1].headers.len(), "the first is not the second");
 }
 
 #[tokio::test]

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use trunkline_connectors::hook::RawHook;
 use trunkline_connectors::http::{Phase, Reply, TransportError};
+use trunkline_core::message::Question;
 use trunkline_core::time::Span;
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::{BEGIN_WITHIN, Call};
 use trunkline_engine::intake::{ConsentAction, ConsentRequest};
 use trunkline_engine::receive::Received;
+use trunkline_engine::resolve::{Answered, Ask};
 use trunkline_engine::settle::{CallResult, Heard};
 use trunkline_engine::writeback::{WriteCall, WriteResult};
 use trunkline_engine::{Stage, Tick};
@@ -22,6 +24,7 @@ use trunkline_store::row::HookLane;
 
 use super::people::ANSWERS;
 use super::{Action, World};
+use crate::carrier::Dialect;
 use crate::faults::Faults;
 use crate::fixtures;
 use crate::outgoing::{Answer, Effect, OutgoingHook};
@@ -33,6 +36,7 @@ pub(super) type Ticking = Pin<Box<dyn Future<Output = Ticked> + Send>>;
 pub(super) enum Ticked {
     Stage(Result<Tick, StoreError>),
     Calls(Result<(Vec<Call>, Tick), StoreError>),
+    Asks(Result<(Vec<Ask>, Tick), StoreError>),
     Writes(Result<(Vec<WriteCall>, Tick), StoreError>),
     Announcements(Result<(Vec<AnnounceCall>, Tick), StoreError>),
 }
@@ -57,6 +61,8 @@ impl World {
             Action::Cancel(order) => self.cancel_order(order),
             Action::Announce { call, generation } => self.announce(*call, generation),
             Action::Announced { result, generation } => self.announced(*result, generation),
+            Action::Ask { ask, generation } => self.ask(&ask, generation),
+            Action::Answered { answer, generation } => self.answered(*answer, generation),
             Action::Tick(stage) => self.tick(stage),
             Action::Resume(stage, generation) => self.resume(stage, generation),
             Action::Call { call, generation } => self.call(&call, generation),
@@ -145,7 +151,8 @@ impl World {
     fn send_hook(&mut self, hook: OutgoingHook) {
         if !self.calm && self.below(100) < 15 {
             let late = hook.at + self.seconds(600);
-            self.at(late, Action::Hook { hook: hook.clone(), tries: 0 });
+            let copy = if hook.url.ends_with("/shopify") { hook.clone() } else { self.vendor.again(hook.clone(), late) };
+            self.at(late, Action::Hook { hook: copy, tries: 0 });
         }
         let at = hook.at + self.seconds(2);
         self.at(at, Action::Hook { hook, tries: 0 });
@@ -182,6 +189,7 @@ impl World {
                 }
                 if tries < MOST_TRIES {
                     let again = self.now() + Span::secs(1 << tries.min(7)) + self.seconds(2);
+                    let hook = if name == "shopify" { hook } else { self.vendor.again(hook, again) };
                     self.at(again, Action::Hook { hook, tries: tries + 1 });
                 }
             }
@@ -190,12 +198,26 @@ impl World {
 
     /// A hook that nobody signed: it must be refused, on record, and change nothing.
     fn forge(&mut self) {
-        let form = "MessageSid=SM0000000000000000000000000000beef&MessageStatus=delivered&From=%2B14155550000&To=%2B15005550006&Body=STOP";
+        let sent_at = self.now().0.div_euclid(1_000_000).to_string();
+        let (headers, body): (Vec<(&str, &str)>, &'static str) = match self.dialect {
+            Dialect::Twilio => (
+                vec![("X-Twilio-Signature", "bm90IGEgc2lnbmF0dXJl"), ("Content-Type", "application/x-www-form-urlencoded")],
+                "MessageSid=SM0000000000000000000000000000beef&MessageStatus=delivered&From=%2B14155550000&To=%2B15005550006&Body=STOP",
+            ),
+            Dialect::Telnyx => (
+                vec![("telnyx-signature-ed25519", "bm90IGEgc2lnbmF0dXJl"), ("telnyx-timestamp", &sent_at)],
+                r#"{"data":{"event_type":"message.received","id":"beef","payload":{"from":{"phone_number":"+14155550000"},"to":[{"phone_number":"+15005550006"}],"text":"STOP"}}}"#,
+            ),
+            Dialect::Sinch => (
+                vec![("x-sinch-webhook-signature", "bm90IGEgc2lnbmF0dXJl"), ("x-sinch-webhook-signature-nonce", "beef"), ("x-sinch-webhook-signature-timestamp", &sent_at)],
+                r#"{"type":"mo_text","id":"beef","from":"14155550000","to":"15005550006","body":"STOP"}"#,
+            ),
+        };
         let hook = OutgoingHook {
             at: self.now(),
-            url: format!("{}/hooks/twilio", fixtures::PUBLIC_URL),
-            headers: vec![("X-Twilio-Signature".to_owned(), "bm90IGEgc2lnbmF0dXJl".to_owned()), ("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned())],
-            body: Bytes::from_static(form.as_bytes()),
+            url: format!("{}/hooks/{}", fixtures::PUBLIC_URL, self.dialect.name()),
+            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            body: Bytes::from_static(body.as_bytes()),
         };
         let (name, raw) = World::raw(&hook);
         match self.node.as_ref().map(|node| node.receive(&name, raw).now_or_never()) {
@@ -223,6 +245,7 @@ impl World {
         let work: Ticking = Box::pin(async move {
             match stage {
                 Stage::Dispatch => Ticked::Calls(node.claim_tick(now, 8).await),
+                Stage::Questions => Ticked::Asks(node.ask_tick(now, 8).await),
                 Stage::Writebacks => Ticked::Writes(node.writeback_claim_tick(now, 8).await),
                 Stage::Announcements => Ticked::Announcements(node.announce_claim_tick(now, 8).await),
                 Stage::Inbound => Ticked::Stage(node.inbox_tick(HookLane::Inbound, now, 16).await),
@@ -260,7 +283,7 @@ impl World {
         let generation = self.generation;
         let done = match ticked {
             None => return self.crash(&format!("in {stage:?}")),
-            Some(Ticked::Stage(Err(error)) | Ticked::Calls(Err(error)) | Ticked::Writes(Err(error)) | Ticked::Announcements(Err(error))) => {
+            Some(Ticked::Stage(Err(error)) | Ticked::Calls(Err(error)) | Ticked::Asks(Err(error)) | Ticked::Writes(Err(error)) | Ticked::Announcements(Err(error))) => {
                 self.violations.push(crate::oracle::Violation::new("liveness", format!("{stage:?}: {error}")));
                 return;
             }
@@ -269,6 +292,12 @@ impl World {
                 for call in calls {
                     // Some calls are begun too late to be begun at all.
                     self.soon(3, Action::Call { call: Box::new(call), generation });
+                }
+                tick.done
+            }
+            Some(Ticked::Asks(Ok((asks, tick)))) => {
+                for ask in asks {
+                    self.soon(3, Action::Ask { ask: Box::new(ask), generation });
                 }
                 tick.done
             }
@@ -328,6 +357,33 @@ impl World {
             None => self.crash("while it settles a call"),
             Some((_, left)) if left.is_empty() => self.tick_soon(&Stage::ALL),
             Some(_) => self.violations.push(crate::oracle::Violation::new("liveness", "a result could not be settled")),
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask, generation: u64) {
+        if generation != self.generation || self.node.is_none() {
+            return;
+        }
+        let late = self.node.as_ref().is_some_and(|n| n.clock.uptime().since(ask.claimed) > BEGIN_WITHIN);
+        let heard = if late || (ask.how == Question::Repeat && self.clock_now() >= ask.deadline) {
+            Heard::NotBegun("too late to ask")
+        } else {
+            let called = self.vendor.call(self.clock_now(), &ask.request, &self.faults, &mut self.rng);
+            self.effects(called.effects);
+            let reply = answer(called.answer);
+            self.tell(format!("the vendor is asked about {}: {}", ask.attempt, word(&reply)));
+            Heard::Reply(reply)
+        };
+        let answer = Answered { attempt: ask.attempt, how: ask.how, heard };
+        self.soon(6, Action::Answered { answer: Box::new(answer), generation });
+    }
+
+    fn answered(&mut self, answer: Answered, generation: u64) {
+        let Some(node) = self.node.as_ref().filter(|_| generation == self.generation) else { return };
+        match node.answer_tick(self.clock.now_of(), vec![answer]).now_or_never() {
+            None => self.crash("while it hears about an unclear text"),
+            Some((_, left)) if left.is_empty() => self.tick_soon(&Stage::ALL),
+            Some(_) => self.violations.push(crate::oracle::Violation::new("liveness", "an answer could not be committed")),
         }
     }
 

@@ -36,7 +36,7 @@ impl Node {
     async fn new(url: &str, allow_private: bool) -> Node {
         let clock = Arc::new(ManualClock::at("2026-11-23T18:00:00Z".parse().unwrap()));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
-        let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), false).await.unwrap()).unwrap();
+        let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), false, trunkline_sim::carrier::Dialect::Twilio).await.unwrap()).unwrap();
         definitions.connectors = Vec::new();
         for follower in &mut definitions.followers {
             (follower.url, follower.allow_private) = (url.to_owned(), allow_private);

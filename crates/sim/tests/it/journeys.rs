@@ -48,7 +48,7 @@ impl Node {
     async fn new(journeys: &[(&str, String)]) -> Node {
         let clock = Arc::new(ManualClock::at(START.parse().unwrap()));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
-        let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), false).await.unwrap()).unwrap();
+        let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), false, trunkline_sim::carrier::Dialect::Twilio).await.unwrap()).unwrap();
         if !journeys.is_empty() {
             let drafts: Vec<Draft> = journeys.iter().map(|(name, text)| Draft::new(name, toml::from_str(text).unwrap(), &definitions.templates)).collect();
             definitions.journeys = publish_all(store.as_ref(), clock.now(), &drafts).await.unwrap();

@@ -9,3 +9,5 @@ mod followers;
 mod journeys;
 #[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod unclear;

@@ -11,7 +11,9 @@ SELECT id, part, address, run, intent, state, work, delivery, due, rev, created_
 FROM message ORDER BY id;
 DROP TABLE message;
 ALTER TABLE message_3 RENAME TO message;
-CREATE INDEX message_due ON message (due) WHERE due IS NOT NULL;
+CREATE INDEX message_due ON message (due) WHERE work IN ('queued', 'held');
+-- Texts of unknown fate whose vendor is asked about them.
+CREATE INDEX message_ask ON message (due) WHERE work = 'unknown' AND due IS NOT NULL;
 CREATE INDEX message_open ON message (work, id) WHERE work IN ('queued', 'held', 'dispatched');
 CREATE INDEX message_unclear ON message (id) WHERE delivery = 'unknown';
 CREATE INDEX message_address ON message (address, id);

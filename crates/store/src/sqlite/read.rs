@@ -38,7 +38,11 @@ pub(super) fn due_runs(c: &Connection, now: Time, limit: usize) -> Result<Vec<Ru
 }
 
 pub(super) fn due_messages(c: &Connection, now: Time, limit: usize) -> Result<Vec<Message>, StoreError> {
-    all(c, "SELECT * FROM message WHERE due IS NOT NULL AND due <= ?1 ORDER BY due, id LIMIT ?2", params![now.0, rows(limit)], codec::message)
+    all(c, "SELECT * FROM message WHERE work IN ('queued', 'held') AND due <= ?1 ORDER BY due, id LIMIT ?2", params![now.0, rows(limit)], codec::message)
+}
+
+pub(super) fn due_questions(c: &Connection, now: Time, limit: usize) -> Result<Vec<Message>, StoreError> {
+    all(c, "SELECT * FROM message WHERE work = 'unknown' AND due IS NOT NULL AND due <= ?1 ORDER BY due, id LIMIT ?2", params![now.0, rows(limit)], codec::message)
 }
 
 pub(super) fn orphaned_messages(c: &Connection, epoch: i64, limit: usize) -> Result<Vec<Message>, StoreError> {
@@ -119,7 +123,7 @@ pub(super) fn waiting_in_runs(c: &Connection, runs: Vec<RunId>) -> Result<Vec<Me
 }
 
 pub(super) fn waiting_for_address(c: &Connection, address: AddressId) -> Result<Vec<Message>, StoreError> {
-    all(c, "SELECT * FROM message WHERE address = ?1 AND due IS NOT NULL ORDER BY id", params![address.0], codec::message)
+    all(c, "SELECT * FROM message WHERE address = ?1 AND work IN ('queued', 'held') ORDER BY id", params![address.0], codec::message)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]

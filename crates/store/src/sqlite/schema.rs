@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(texts("SELECT hex(id) || position || step || started_at || hex(entry) FROM run ORDER BY id"), ["01as901", "02bs902"]);
         assert_eq!(texts("SELECT record || cause || wanted || updated_at FROM writeback ORDER BY record"), ["01a28", "02b28"]);
         // The indexes went with the old tables.
-        for (table, count) in [("message", 8), ("run", 7), ("writeback", 5)] {
+        for (table, count) in [("message", 9), ("run", 7), ("writeback", 5)] {
             let indexes: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1", [table], |row| row.get(0)).unwrap();
             assert_eq!(indexes, count, "{table}");
         }

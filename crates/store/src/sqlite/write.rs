@@ -116,6 +116,15 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             tally.add(now.utc_day(), "hook.refused", 1);
             Ok(Applied::Done)
         }
+        Command::BindFound(bind) => {
+            let sql = "SELECT message, n FROM provider_ref WHERE account = ?1 AND vendor_id = ?2";
+            let bound = codec::first(c, sql, params![bind.account, bind.vendor_id], |row| Ok((row.get::<_, Vec<u8>>(0).map_err(failed)?, row.get::<_, u32>(1).map_err(failed)?)))?;
+            match bound {
+                Some((message, n)) if message != message_key(bind.attempt.message) || n != bind.attempt.n => Err(StoreError::Conflict { what: "provider reference" }),
+                Some(_) => Ok(Applied::Already),
+                None => one(c, now, &Command::BindRef(bind.clone()), owes, tally),
+            }
+        }
         Command::BindRef(bind) => {
             let part = hash16(&[bind.account.as_bytes(), bind.vendor_id.as_bytes()]).first().copied();
             let sql = "INSERT OR IGNORE INTO provider_ref (account, vendor_id, part, message, n) VALUES (?1, ?2, ?3, ?4, ?5)";

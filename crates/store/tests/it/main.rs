@@ -54,6 +54,7 @@ macro_rules! suite {
                     counters_equal_a_recount;
                 lists:
                     due_messages_come_longest_waiting_first,
+                    questions_come_longest_waiting_first,
                     texts_of_a_run_wait_until_they_left,
                     texts_of_an_address_wait_until_they_left,
                     the_last_that_left_is_found,
@@ -75,6 +76,7 @@ macro_rules! suite {
                     a_parked_hook_wakes_when_its_ref_is_bound,
                     a_settled_hook_is_not_woken,
                     refs_are_bound_once,
+                    what_a_look_up_found_belongs_to_one_attempt,
                     refusals_come_newest_first,
                     ten_thousand_refusals_are_kept;
                 writeback:

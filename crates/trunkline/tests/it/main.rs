@@ -1,6 +1,8 @@
 //! The whole binary, as its users run it: one behaviour a file.
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod demo;

@@ -121,12 +121,27 @@ pub(crate) async fn nap(ms: u64) {
     tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
 }
 
+/// Posts hooks, and comes back at once where nobody answers: so that a server which is killed again and again is not
+/// given up before its time.
 struct Posts(HttpTransport);
+
+/// How often a hook is posted before the sandbox is told that nobody answers.
+const TRIES: u32 = 160;
 
 impl Deliver for Posts {
     fn post<'a>(&'a self, hook: &'a OutgoingHook) -> Delivered<'a> {
         let request = Request { method: "POST".parse().unwrap(), url: hook.url.clone(), headers: hook.headers.clone(), body: hook.body.clone(), timeout: Span::secs(5) };
-        Box::pin(async move { self.0.call(request).await.map(|r| r.status).map_err(|e| e.to_string()) })
+        Box::pin(async move {
+            let mut tried = 0;
+            loop {
+                tried += 1;
+                match self.0.call(request.clone()).await {
+                    Ok(response) => return Ok(response.status),
+                    Err(error) if tried >= TRIES => return Err(error.to_string()),
+                    Err(_) => nap(75).await,
+                }
+            }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/messages`: make a text, list texts, read one, take one back.
 //!
 //! Its own file as a resource. Making a text needs an `Idempotency-Key`: the same key with the same body is the same
-//! text, whatever happened to the first answer.
+//! text, whatever happened to the first answer. Deciding about an unclear one is in `rulings`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -235,12 +235,14 @@ pub(crate) async fn cancel(State(engine): State<Arc<Engine>>, headers: HeaderMap
     }
 }
 
-async fn shape(engine: &Engine, message: &Message) -> Result<MessageShape, StoreError> {
+/// A message as it is answered.
+pub(crate) async fn shape(engine: &Engine, message: &Message) -> Result<MessageShape, StoreError> {
     let address = engine.store.addresses(&[message.intent.address]).await?.pop();
     Ok(MessageShape::of(message, address.as_ref().map(|a| &a.place)))
 }
 
-fn missing() -> Problem {
+/// There is no such message.
+pub(crate) fn missing() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_message", "There is no such message", "an id starts with msg_ and comes from POST /v1/messages or the console")
 }
 

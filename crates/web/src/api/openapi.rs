@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 use super::events::CloudEvent;
 use super::problem::{self, FieldShape, ProblemShape};
-use super::{addresses, consent, deadletters, events, hooks, messages, profiles, reference, runs};
+use super::{addresses, consent, deadletters, events, hooks, messages, profiles, reference, rulings, runs};
 
 /// The routes under `/v1`, its description at `/v1/openapi.json`, and the page at `/docs`.
 pub(crate) fn router() -> Router<Arc<Engine>> {
@@ -48,6 +48,7 @@ fn described() -> (Router<Arc<Engine>>, OpenApi) {
         .routes(routes!(messages::post, messages::list))
         .routes(routes!(messages::get))
         .routes(routes!(messages::cancel))
+        .routes(routes!(rulings::post))
         .routes(routes!(addresses::get))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
@@ -133,8 +134,10 @@ fn refusals(operation: &mut Operation) {
     if named {
         all.push(("404", "There is no such thing"));
     }
-    if operation.operation_id.as_deref() == Some("cancel_message") {
-        all.push(("409", "It is too late"));
+    match operation.operation_id.as_deref() {
+        Some("cancel_message") => all.push(("409", "It is too late")),
+        Some("rule_on_message") => all.push(("409", "It is not unclear, or it changed meanwhile")),
+        _ => {}
     }
     for (status, description) in all {
         let content = Content::new(Some(Ref::from_schema_name(ProblemShape::name())));
@@ -163,7 +166,7 @@ mod tests {
                 operations += 1;
             }
         }
-        assert!(operations >= 18, "{operations}");
+        assert!(operations >= 19, "{operations}");
         // No reference leads nowhere.
         let text = json.to_string();
         for name in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {

@@ -1,7 +1,7 @@
 //! `GET /audit`: what people did, newest first.
 //!
-//! Its own file because it answers for people, not for texts: who uncovered a number, took a text back or replayed
-//! something. It is written by whoever does these things, and never changed.
+//! Its own file because it answers for people, not for texts: who uncovered a number, took a text back, decided about
+//! an unclear one or replayed something. It is written by whoever does these things, and never changed.
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -61,6 +61,7 @@ fn deed(audit: &Audit) -> Deed {
         "revealed" => "revealed the number of",
         "replayed" => "replayed",
         "canceled" => "canceled",
+        "ruled" => "ruled on",
         other => other,
     };
     Deed { when: When::from(audit.at), who: mask::numbers(&audit.operator), did: Said::new(&format!("{did} {}", audit.about)), detail: Said::sentence(&audit.detail) }
@@ -80,5 +81,7 @@ mod tests {
         assert_eq!(revealed.did.text(), format!("revealed the number of {about}"));
         assert!(revealed.did.bits.iter().any(|bit| bit.link.is_some()) && revealed.detail.is_empty());
         assert_eq!(deed(&audit("exported")).did.text(), format!("exported {about}"));
+        let ruled = deed(&Audit { detail: "it arrived: seen for +14155550123".into(), ..audit("ruled") });
+        assert_eq!((ruled.did.text(), ruled.detail.text()), (format!("ruled on {about}"), "It arrived: seen for +141••••0123".to_owned()));
     }
 }

@@ -100,11 +100,13 @@ pub(super) async fn replay(State(console): State<Console>, signed_in: SignedIn, 
 
 fn banners(asked: &Asked) -> Vec<Banner> {
     let some = |text: &str| text.parse::<usize>().ok().filter(|n| *n > 0);
-    let replayed = some(&asked.replayed)
-        .map(|n| Banner { tone: "good", text: format!("{} back at work. If it gives up again, it comes back here.", view::count(n, "dead letter is", "dead letters are")) });
+    let replayed = some(&asked.replayed).map(|n| Banner {
+        tone: "good",
+        said: Said::plain(format!("{} back at work. If it gives up again, it comes back here.", view::count(n, "dead letter is", "dead letters are"))),
+    });
     let stayed = some(&asked.stayed).map(|n| Banner {
         tone: "wait",
-        text: format!("{} not replayed: somebody was faster, or it is no dead letter any more.", view::count(n, "dead letter was", "dead letters were")),
+        said: Said::plain(format!("{} not replayed: somebody was faster, or it is no dead letter any more.", view::count(n, "dead letter was", "dead letters were"))),
     });
     replayed.into_iter().chain(stayed).collect()
 }

@@ -1,8 +1,9 @@
-//! `GET /messages/{id}`: one message, what became of it and why; and taking it back while it waits.
+//! `GET /messages/{id}`: one message, what became of it and why; taking it back while it waits, deciding while it is
+//! unclear.
 //!
 //! Its own file because it joins everything that the store knows of one text. The sentences of its timeline are made
 //! in `timeline`; this file loads, and says the answer in one sentence at the top. Whether a cancel came in time is the
-//! engine's word.
+//! engine's word, and what a ruling comes to is `unclear`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +13,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use trunkline_core::id::{HookId, InboundId, MessageId};
-use trunkline_core::message::{self, Delivery, Event};
+use trunkline_core::message::{self, Delivery, Event, Ruling};
 use trunkline_core::owe::Subject;
 use trunkline_core::purpose::Purpose;
+use trunkline_core::reason::Reason;
 use trunkline_core::segment::{Encoding, Size};
 use trunkline_core::time::Time;
 use trunkline_engine::cancel::Canceled;
@@ -30,16 +32,19 @@ use super::problem::Problem;
 use super::said::Said;
 use super::session::{self, SignedIn};
 use super::timeline::{self, Entry, Line};
+use super::unclear::{self, RulingForm};
 use super::view::{self, Fact, Pill};
 
 /// The most raw hooks that one page shows.
 const MOST_HOOKS: usize = 40;
 
-/// What became of a cancel, as the URL says it after one.
+/// What became of a cancel or a ruling, as the URL says it after one.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Asked {
     cancel: String,
+    ruled: String,
+    again: String,
 }
 
 #[derive(Template)]
@@ -56,6 +61,8 @@ struct MessagePage {
     why: Vec<Line>,
     /// Where the form that takes it back goes, while it can be taken back.
     cancel: Option<String>,
+    /// For deciding about it, while it is unclear.
+    ruling: Option<RulingForm>,
     body: String,
     code: bool,
     facts: Vec<Fact>,
@@ -75,13 +82,14 @@ pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn, Pa
     let code = message.intent.purpose == Purpose::Otp;
     let view = MessagePage {
         page: Page::new(format!("Text to {number}"), &signed_in).at("messages"),
-        banner: banner(&asked.cancel),
+        banner: banner(&asked.cancel).or_else(|| unclear::banner(&asked.ruled, None, asked.again.parse().ok())),
         address: format!("/addresses/{}", message.intent.address),
         pills: view::pills(&message.state),
         tone: view::tone(message.state.delivery()),
         answer: Said::new(&answer(&message.state, &clocks)),
         why: message.state.reasons.iter().map(timeline::standing).collect(),
         cancel: message.state.claimable().then(|| format!("/messages/{id}/cancel")),
+        ruling: (message.state.delivery() == Delivery::Unknown).then(|| RulingForm::on_message(id, &number)),
         body: shown_body(&message),
         code,
         facts: facts(&message, address.as_ref(), &clocks),
@@ -109,8 +117,8 @@ pub(super) async fn cancel(State(console): State<Console>, signed_in: SignedIn, 
 
 fn banner(cancel: &str) -> Option<Banner> {
     match cancel {
-        "done" => Some(Banner { tone: "good", text: "It is canceled, and will not be sent.".to_owned() }),
-        "late" => Some(Banner { tone: "wait", text: "It was too late to cancel it: it has left, or came to an end before.".to_owned() }),
+        "done" => Some(Banner { tone: "good", said: Said::plain("It is canceled, and will not be sent.") }),
+        "late" => Some(Banner { tone: "wait", said: Said::plain("It was too late to cancel it: it has left, or came to an end before.") }),
         _ => None,
     }
 }
@@ -125,11 +133,19 @@ pub(super) fn shown_body(message: &Message) -> String {
 fn answer(state: &message::State, clocks: &Clocks) -> String {
     let delivery = state.delivery();
     let meaning = view::meaning(delivery);
+    if let (None, Some(Reason::Ruled { ruling, again, .. })) = (state.evidence(), state.reasons.first()) {
+        return match (Ruling::from_word(ruling), again) {
+            (Some(Ruling::Arrived), _) => "It counts as arrived, on somebody's word; no receipt says so.".to_owned(),
+            (_, Some(again)) => format!("Nobody found out whether the vendor took it; it was sent again as {again}."),
+            _ => "Nobody found out whether the vendor took it, and it was let go.".to_owned(),
+        };
+    }
     match (delivery, state.due) {
         (Delivery::Queued, Some(due)) => format!("{meaning}, not before {}.", with_clock(due, clocks)),
         (Delivery::Held, Some(due)) => format!("{meaning}, and the gate is asked again at {}.", with_clock(due, clocks)),
         (Delivery::Accepted | Delivery::Sent, _) => format!("{meaning}; no receipt says yet whether it arrived."),
-        (Delivery::Unknown, _) => format!("{meaning}. It is not sent again; evidence settles it, if any comes."),
+        (Delivery::Unknown, Some(due)) => format!("{meaning}. It is looked into again at {due}; until then it is not sent again."),
+        (Delivery::Unknown, None) => format!("{meaning}, and nobody is asked any more. It is not sent again: somebody must look, and decide."),
         (Delivery::Undelivered, _) => match state.vendor_code() {
             Some(code) => format!("{meaning}: the vendor says code {code}."),
             None => format!("{meaning}; the vendor gives no code."),
@@ -158,7 +174,8 @@ fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<F
         facts.push(Fact::link("Event", "all texts from it", format!("/search?q={event}&all=1")));
     }
     facts.push(Fact::there("Made", intent.created_at, clocks));
-    facts.extend(message.state.due.map(|due| Fact::there("Due", due, clocks)));
+    let unclear = message.state.delivery() == Delivery::Unknown;
+    facts.extend(message.state.due.map(|due| if unclear { Fact::time("Asked next", due) } else { Fact::there("Due", due, clocks) }));
     facts.extend([
         Fact::there("Deadline", intent.deadline, clocks),
         Fact::text("Attempts", message.state.attempts.len().to_string()),
@@ -246,12 +263,23 @@ mod tests {
         let state = |work, due| message::State { work, due, reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
         for (work, due, expect) in [
             (Work::Held, Some(at), "It is held, and the gate is asked again at 2026-11-23T14:05:09Z."),
-            (Work::Unknown, None, "Nobody knows whether the vendor took it. It is not sent again; evidence settles it, if any comes."),
+            (Work::Unknown, None, "Nobody knows whether the vendor took it, and nobody is asked any more. It is not sent again: somebody must look, and decide."),
+            (Work::Unknown, Some(at), "Nobody knows whether the vendor took it. It is looked into again at 2026-11-23T14:05:09Z; until then it is not sent again."),
             (Work::Suppressed, None, "The recipient must not get it, so it was not sent."),
             (Work::Failed, None, "It cannot be sent."),
             (Work::Taken, None, "The vendor has it; no receipt says yet whether it arrived."),
         ] {
             assert_eq!(answer(&state(work, due), &Clocks::default()), expect);
+        }
+        let again = MessageId::new(1, at, [0; 16]);
+        for (work, ruling, again, expect) in [
+            (Work::Taken, Ruling::Arrived, None, "It counts as arrived, on somebody's word; no receipt says so.".to_owned()),
+            (Work::Failed, Ruling::SendAgain, Some(again), format!("Nobody found out whether the vendor took it; it was sent again as {again}.")),
+            (Work::Failed, Ruling::LetGo, None, "Nobody found out whether the vendor took it, and it was let go.".to_owned()),
+        ] {
+            let reason = Reason::Ruled { ruling: ruling.word().to_owned(), by: "operator ada".to_owned(), evidence: "seen".to_owned(), again };
+            let ruled = message::State { reasons: vec![reason], ..state(work, None) };
+            assert_eq!(answer(&ruled, &Clocks::default()), expect);
         }
     }
 

@@ -20,7 +20,7 @@ use super::page::{self, Page};
 use super::problem::Problem;
 use super::said::Said;
 use super::session::SignedIn;
-use super::view::{self, MessageRow, When, capital, count, grouped};
+use super::view::{self, Link, MessageRow, When, capital, count, grouped};
 
 const NEWEST: usize = 15;
 const MOST_CASES: usize = 20;
@@ -65,6 +65,8 @@ struct Group {
     id: &'static str,
     heading: &'static str,
     troubles: Vec<Trouble>,
+    /// Where to do something about them, if it is one place.
+    more: Option<Link>,
 }
 
 /// A day's messages by state, drawn as one bar.
@@ -135,7 +137,7 @@ pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn) ->
     let view = OverviewPage {
         page: Page::new("Overview", &signed_in).at("overview"),
         health: health(engineers.len(), customers.len(), cases.len()),
-        groups: groups(&engineers, &customers, &cases),
+        groups: groups(&engineers, &customers, &cases, signed_in.unclear > 0),
         bars: [bar("Today", &days.today), bar("Yesterday", &days.yesterday)],
         states: states(&days),
         flows: flows(&days),
@@ -181,14 +183,19 @@ fn health(engineers: usize, customers: usize, cases: usize) -> Health {
     Health { tone, heading, sentence: format!("{}.", capital(&open.join(", "))) }
 }
 
-fn groups(engineers: &[&Alert], customers: &[&Alert], cases: &[Case]) -> Vec<Group> {
+fn groups(engineers: &[&Alert], customers: &[&Alert], cases: &[Case], unclear: bool) -> Vec<Group> {
     let alerts = |alerts: &[&Alert]| -> Vec<Trouble> { alerts.iter().map(|one| alert(one)).collect() };
     let all = [
-        Group { id: "engineers", heading: "Alerts for an engineer", troubles: alerts(engineers) },
-        Group { id: "cases", heading: "Cases that wait for a human", troubles: cases.iter().map(case).collect() },
-        Group { id: "customers", heading: "Alerts for whoever talks to customers", troubles: alerts(customers) },
+        Group { id: "engineers", heading: "Alerts for an engineer", troubles: alerts(engineers), more: None },
+        Group { id: "cases", heading: "Cases that wait for a human", troubles: cases.iter().map(case).collect(), more: unclear.then(undecided) },
+        Group { id: "customers", heading: "Alerts for whoever talks to customers", troubles: alerts(customers), more: None },
     ];
     all.into_iter().filter(|group| !group.troubles.is_empty()).collect()
+}
+
+/// Where unclear texts are decided about.
+fn undecided() -> Link {
+    Link { href: "/unclear".to_owned(), word: "Unclear texts".to_owned() }
 }
 
 fn alert(alert: &Alert) -> Trouble {

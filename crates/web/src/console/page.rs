@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets;
-use super::session::{MOST_DEAD, SignedIn};
+use super::said::Said;
+use super::session::{MOST_COUNTED, SignedIn};
 
 /// What the frame shows.
 pub(super) struct Page {
@@ -23,6 +24,8 @@ pub(super) struct Page {
     pub(super) version: String,
     /// How many things gave up, or empty if none did.
     pub(super) dead: String,
+    /// How many texts are unclear, or empty if none is.
+    pub(super) unclear: String,
     /// Where the sandbox's phones are, if there is a sandbox.
     pub(super) phones: Option<String>,
 }
@@ -32,28 +35,34 @@ pub(super) struct Banner {
     /// The colour's class.
     pub(super) tone: &'static str,
     /// What happened.
-    pub(super) text: String,
+    pub(super) said: Said,
 }
 
 impl Page {
     /// A page for somebody who is signed in.
     pub(super) fn new(title: impl Into<String>, signed_in: &SignedIn) -> Page {
-        let dead = match signed_in.dead {
-            0 => String::new(),
-            n if n < MOST_DEAD => n.to_string(),
-            _ => format!("{}+", MOST_DEAD - 1),
-        };
-        Page { operator: Some(signed_in.operator.clone()), dead, phones: signed_in.phones.clone(), ..Page::outside(title) }
+        let (dead, unclear) = (badge(signed_in.dead), badge(signed_in.unclear));
+        Page { operator: Some(signed_in.operator.clone()), dead, unclear, phones: signed_in.phones.clone(), ..Page::outside(title) }
     }
 
     /// A page for anybody.
     pub(super) fn outside(title: impl Into<String>) -> Page {
-        Page { title: title.into(), operator: None, here: "", query: String::new(), version: assets::version(), dead: String::new(), phones: None }
+        let version = assets::version();
+        Page { title: title.into(), operator: None, here: "", query: String::new(), version, dead: String::new(), unclear: String::new(), phones: None }
     }
 
     /// Says which item of the navigation it is.
     pub(super) fn at(self, here: &'static str) -> Page {
         Page { here, ..self }
+    }
+}
+
+/// A count beside an item of the navigation; nothing if there is nothing to count.
+fn badge(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        n if n < MOST_COUNTED => n.to_string(),
+        _ => format!("{}+", MOST_COUNTED - 1),
     }
 }
 
@@ -74,8 +83,9 @@ mod tests {
     use trunkline_core::time::Time;
 
     #[test]
-    fn the_frame_counts_what_gave_up_as_far_as_it_looks() {
-        let badge = |dead| Page::new("x", &SignedIn { operator: "ada".into(), expires_at: Time(0), dead, phones: None }).dead;
-        assert_eq!([badge(0), badge(7), badge(MOST_DEAD)], ["", "7", "99+"]);
+    fn the_frame_counts_what_waits_as_far_as_it_looks() {
+        let page = |dead, unclear| Page::new("x", &SignedIn { operator: "ada".into(), expires_at: Time(0), dead, unclear, phones: None });
+        let shown = [(0, 7), (7, MOST_COUNTED), (MOST_COUNTED, 0)].map(|(dead, unclear)| page(dead, unclear)).map(|page| (page.dead, page.unclear));
+        assert_eq!(shown, [("", "7"), ("7", "99+"), ("99+", "")].map(|(dead, unclear)| (dead.to_owned(), unclear.to_owned())));
     }
 }

@@ -10,15 +10,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use trunkline_core::id::hash16;
+use trunkline_core::message::Delivery;
 use trunkline_core::time::{Span, Time};
+use trunkline_store::row::MessageFilter;
 
 use super::Console;
 use super::problem::Problem;
 
 /// How long a session lasts.
 pub(super) const LIFE: Span = Span::hours(24 * 7);
-/// How many things that gave up are counted: the frame needs to know whether there are any, and roughly how many.
-pub(super) const MOST_DEAD: usize = 100;
+/// How far things that wait for a human are counted: the frame needs to know whether there are any, and roughly how many.
+pub(super) const MOST_COUNTED: usize = 100;
 const COOKIE: &str = "tl_session";
 
 /// An operator who is signed in, and what the frame around every page tells about the state of things.
@@ -30,6 +32,8 @@ pub(super) struct SignedIn {
     pub(super) expires_at: Time,
     /// How many things gave up, as far as they are counted.
     pub(super) dead: usize,
+    /// How many texts are unclear, as far as they are counted.
+    pub(super) unclear: usize,
     /// Where the sandbox's phones are, if there is a sandbox.
     pub(super) phones: Option<String>,
 }
@@ -53,8 +57,9 @@ impl FromRequestParts<Console> for SignedIn {
         let Some(session) = session.filter(|s| engine.clock.now() < s.expires_at) else {
             return Err(Problem::SignedOut { next: wanted(parts) });
         };
-        let dead = engine.store.dead(MOST_DEAD).await?.len();
-        Ok(SignedIn { operator: session.operator, expires_at: session.expires_at, dead, phones: console.sandbox.clone() })
+        let unknown = MessageFilter::in_state(Delivery::Unknown);
+        let (dead, unclear) = tokio::try_join!(engine.store.dead(MOST_COUNTED), engine.store.messages_matching(&unknown, MOST_COUNTED))?;
+        Ok(SignedIn { operator: session.operator, expires_at: session.expires_at, dead: dead.len(), unclear: unclear.len(), phones: console.sandbox.clone() })
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use trunkline_core::gate::{self, Decision, Verdict};
 use trunkline_core::id::{HookId, InboundId};
-use trunkline_core::message::{Event, Evidence};
+use trunkline_core::message::{Event, Evidence, Finding, Question, Ruling};
 use trunkline_core::outcome::Outcome;
 use trunkline_core::reason::Reason;
 use trunkline_core::retry::Next;
@@ -150,9 +150,21 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
             Entry::new(key, at, "info", &title).findings(&verdict)
         }
         Event::Settled { n, outcome, next } => settled(key, at, n, &outcome, &next),
-        Event::TakenOver { n, epoch } => Entry::new(key, at, "unsure", &format!("The process that made attempt {n} is gone"))
+        Event::TakenOver { n, epoch, .. } => Entry::new(key, at, "unsure", &format!("The process that made attempt {n} is gone"))
             .note("nobody knows whether the vendor took it; not sent again")
             .note(&format!("generation {epoch} took over")),
+        Event::Asked { n, how, again_at } => asked(key, at, n, how, again_at),
+        Event::Looked { n, found, next } => looked(key, at, n, &found, next),
+        Event::GivenUp { n, resend } => given_up(key, at, n, resend),
+        Event::Ruled { ruling, by, evidence, again, .. } => {
+            let (tone, title) = match ruling {
+                Ruling::Arrived => ("good", format!("{by} decided that it arrived")),
+                Ruling::SendAgain => ("info", format!("{by} had it sent again")),
+                Ruling::LetGo => ("quiet", format!("{by} let it go")),
+            };
+            let entry = Entry::new(key, at, tone, &title).note(&evidence);
+            if let Some(again) = again { entry.note(&format!("the new text is {again}")) } else { entry }
+        }
         Event::Receipt { n, status, evidence, vendor_code, hook } => Entry { hook: Some(hook), ..receipt(key, at, n, &status, evidence, &vendor_code) },
         Event::Canceled { reason } => Entry { lines: vec![cause(&reason)], ..Entry::new(key, at, "quiet", "It was canceled") },
         Event::Replied { inbound: id, stop } => {
@@ -171,7 +183,15 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
 fn concerns_recipient(event: &Event) -> bool {
     match event {
         Event::Made { .. } | Event::Gated { .. } | Event::Claimed { .. } | Event::Receipt { .. } | Event::Replied { .. } => true,
-        Event::Settled { .. } | Event::TakenOver { .. } | Event::Canceled { .. } | Event::WrittenBack { .. } | Event::WritebackDead { .. } => false,
+        Event::Settled { .. }
+        | Event::TakenOver { .. }
+        | Event::Asked { .. }
+        | Event::Looked { .. }
+        | Event::GivenUp { .. }
+        | Event::Ruled { .. }
+        | Event::Canceled { .. }
+        | Event::WrittenBack { .. }
+        | Event::WritebackDead { .. } => false,
     }
 }
 
@@ -203,26 +223,78 @@ fn settled(key: String, at: Time, n: u32, outcome: &Outcome, next: &Next) -> Ent
         Outcome::Ambiguous { .. } => ("unsure", format!("Attempt {n}: nobody knows whether the vendor took it")),
         Outcome::NotWritten { .. } => ("wait", format!("Attempt {n} was not begun")),
     };
-    let follows = match next {
+    Entry::new(key, at, tone, &title).note(&outcome.cause()).note(&follows(next))
+}
+
+fn follows(next: &Next) -> String {
+    match next {
         Next::Taken => "it waits for receipts".to_owned(),
         Next::Retry { at } => format!("tried again at {at}"),
         Next::Fail => "not tried again".to_owned(),
         Next::Expire => "not tried again: the next try would be past its deadline".to_owned(),
-        Next::Unknown => "not sent again: it waits for evidence".to_owned(),
+        Next::Unknown { .. } => "not sent again: it waits for evidence".to_owned(),
+    }
+}
+
+fn asked(key: String, at: Time, n: u32, how: Question, again_at: Time) -> Entry {
+    let how = match how {
+        Question::Repeat => "by the same call with the same key, which makes no second text",
+        Question::LookUp => "by looking it up",
     };
-    Entry::new(key, at, tone, &title).note(&outcome.cause()).note(&follows)
+    Entry::new(key, at, "info", &format!("The vendor is asked whether it took attempt {n}")).note(how).note(&format!("asked again at {again_at}, should no answer come"))
+}
+
+fn looked(key: String, at: Time, n: u32, found: &Finding, next: Option<Time>) -> Entry {
+    let (tone, title, mut more) = match found {
+        // Whatever its word, that the vendor has it is a proof.
+        Finding::Taken { evidence, .. } => {
+            let (tone, proves) = proof(Some(evidence.unwrap_or(Evidence::Accepted)));
+            (tone, "the vendor took it", vec![proves.to_owned()])
+        }
+        Finding::NotTaken { next, .. } => ("wait", "the vendor did not take it", vec![follows(next)]),
+        Finding::Nothing { .. } => ("unsure", "still nobody knows", Vec::new()),
+    };
+    if let Finding::Taken { vendor_code, .. } = found
+        && !vendor_code.is_empty()
+    {
+        more.push(format!("vendor code {vendor_code}"));
+    }
+    more.extend(next.map(|next| format!("looked into again at {next}")));
+    let entry = Entry::new(key, at, tone, &format!("Asked about attempt {n}: {title}")).note(&found_out(found));
+    more.iter().fold(entry, |entry, line| entry.note(line))
+}
+
+/// What asking brought, in one clause.
+pub(super) fn found_out(found: &Finding) -> String {
+    match found {
+        Finding::Taken { vendor_id, status, .. } => format!("the vendor has it as {vendor_id}: {status}"),
+        Finding::NotTaken { cause, .. } | Finding::Nothing { cause } => cause.clone(),
+    }
+}
+
+fn given_up(key: String, at: Time, n: u32, resend: Option<Time>) -> Entry {
+    let follows = match resend {
+        Some(resend) => format!("sent again at {resend}: this purpose would rather have two texts than none"),
+        None => "not sent again: it stays unclear until a proof comes or somebody decides".to_owned(),
+    };
+    Entry::new(key, at, "unsure", &format!("Nobody is asked about attempt {n} any more")).note(&follows)
 }
 
 fn receipt(key: String, at: Time, n: u32, status: &str, evidence: Option<Evidence>, vendor_code: &str) -> Entry {
-    let (tone, proves) = match evidence {
+    let (tone, proves) = proof(evidence);
+    let entry = Entry::new(key, at, tone, &format!("Receipt for attempt {n}: {status}")).note(proves);
+    if vendor_code.is_empty() { entry } else { entry.note(&format!("vendor code {vendor_code}")) }
+}
+
+/// What evidence proves, and its colour.
+fn proof(evidence: Option<Evidence>) -> (&'static str, &'static str) {
+    match evidence {
         Some(Evidence::Accepted) => ("info", "it proves that the vendor has it"),
         Some(Evidence::Sent) => ("info", "it proves that the carrier has it"),
         Some(Evidence::Undelivered) => ("bad", "it proves that it did not arrive; a later receipt may correct this"),
         Some(Evidence::Delivered) => ("good", "it proves that it arrived"),
         None => ("unsure", "a word we do not know: the state stays as it is"),
-    };
-    let entry = Entry::new(key, at, tone, &format!("Receipt for attempt {n}: {status}")).note(proves);
-    if vendor_code.is_empty() { entry } else { entry.note(&format!("vendor code {vendor_code}")) }
+    }
 }
 
 /// A record that another system does not have yet; what was written is in the history.
@@ -272,10 +344,48 @@ mod tests {
 
     #[test]
     fn an_unclear_attempt_says_so() {
-        let unclear = entry(&Event::Settled { n: 1, outcome: Outcome::Ambiguous { cause: "no answer within 10s".into() }, next: Next::Unknown });
+        let unclear = entry(&Event::Settled { n: 1, outcome: Outcome::Ambiguous { cause: "no answer within 10s".into() }, next: Next::Unknown { ask_at: None } });
         assert_eq!((unclear.title.text().as_str(), unclear.tone), ("Attempt 1: nobody knows whether the vendor took it", "unsure"));
         let texts: Vec<String> = unclear.lines.iter().map(|line| line.text.text()).collect();
         assert_eq!(texts, ["No answer within 10s", "Not sent again: it waits for evidence"]);
+    }
+
+    #[test]
+    fn asking_and_deciding_are_told() {
+        let at: Time = "2026-11-23T14:05:09Z".parse().unwrap();
+        let again = MessageId::new(1, Time(1), [0; 16]);
+        let taken = Finding::Taken { vendor_id: "SM1".into(), status: "delivered".into(), evidence: Some(Evidence::Delivered), vendor_code: String::new() };
+        let not_taken = Finding::NotTaken { cause: "the look-up shows that the vendor did not take it".into(), next: Next::Fail };
+        let ruled = |ruling, again| Event::Ruled { n: 1, ruling, by: "operator ada".into(), evidence: "not in the log of +14155550123".into(), again };
+        for (event, title, tone, last) in [
+            (
+                Event::Asked { n: 1, how: Question::LookUp, again_at: at },
+                "The vendor is asked whether it took attempt 1",
+                "info",
+                "Asked again at 23 Nov 14:05:09, should no answer come",
+            ),
+            (Event::Looked { n: 1, found: taken, next: None }, "Asked about attempt 1: the vendor took it", "good", "It proves that it arrived"),
+            (Event::Looked { n: 1, found: not_taken, next: None }, "Asked about attempt 1: the vendor did not take it", "wait", "Not tried again"),
+            (
+                Event::Looked { n: 1, found: Finding::Nothing { cause: "the look-up shows no such text".into() }, next: Some(at) },
+                "Asked about attempt 1: still nobody knows",
+                "unsure",
+                "Looked into again at 23 Nov 14:05:09",
+            ),
+            (
+                Event::GivenUp { n: 1, resend: None },
+                "Nobody is asked about attempt 1 any more",
+                "unsure",
+                "Not sent again: it stays unclear until a proof comes or somebody decides",
+            ),
+            (ruled(Ruling::Arrived, None), "operator ada decided that it arrived", "good", "Not in the log of +141••••0123"),
+            (ruled(Ruling::LetGo, None), "operator ada let it go", "quiet", "Not in the log of +141••••0123"),
+            (ruled(Ruling::SendAgain, Some(again)), "operator ada had it sent again", "info", &format!("The new text is {again}")),
+        ] {
+            let shown = entry(&event);
+            assert_eq!((shown.title.text().as_str(), shown.tone), (title, tone));
+            assert_eq!(shown.lines.last().unwrap().text.text(), last);
+        }
     }
 
     #[test]

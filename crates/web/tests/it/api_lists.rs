@@ -28,7 +28,7 @@ const ASLEEP: &str = "+61412345678";
 const JSON: &str = "application/json";
 
 /// Every operation: method, path, the scope it needs.
-const OPERATIONS: [(&str, &str, &str); 18] = [
+const OPERATIONS: [(&str, &str, &str); 19] = [
     ("post", "/v1/events", "events:write"),
     ("get", "/v1/events", "messages:read"),
     ("get", "/v1/events/{id}", "messages:read"),
@@ -36,6 +36,7 @@ const OPERATIONS: [(&str, &str, &str); 18] = [
     ("get", "/v1/messages", "messages:read"),
     ("get", "/v1/messages/{id}", "messages:read"),
     ("post", "/v1/messages/{id}/cancel", "messages:write"),
+    ("post", "/v1/messages/{id}/ruling", "messages:write"),
     ("get", "/v1/addresses/{value}", "messages:read"),
     ("get", "/v1/runs", "messages:read"),
     ("get", "/v1/runs/{id}", "messages:read"),

@@ -15,11 +15,11 @@ use trunkline_store::row::{AddressNews, Hook, HookLane, HookState, Inbound, Oper
 use crate::support::{Answer, Server};
 
 const PASSWORD: &str = "correct horse battery";
-const ORIGIN: &str = "http://console.example";
+pub(crate) const ORIGIN: &str = "http://console.example";
 /// The largest that a page may be.
-const LARGEST: usize = 100_000;
+pub(crate) const LARGEST: usize = 100_000;
 /// Somebody in California, where it is morning, and somebody in Australia, where it is night.
-const AWAKE: &str = "+14155550123";
+pub(crate) const AWAKE: &str = "+14155550123";
 const ASLEEP: &str = "+61412345678";
 
 async fn with_operator() -> Server {
@@ -34,24 +34,24 @@ async fn sign_in(server: &Server, password: &str, origin: &str) -> Answer {
 }
 
 /// A server and the cookie of somebody who is signed in.
-async fn signed_in() -> (Server, String) {
+pub(crate) async fn signed_in() -> (Server, String) {
     let server = with_operator().await;
     let signed = sign_in(&server, PASSWORD, ORIGIN).await;
     let cookie = signed.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     (server, cookie)
 }
 
-async fn page(server: &Server, path: &str, cookie: &str) -> Answer {
+pub(crate) async fn page(server: &Server, path: &str, cookie: &str) -> Answer {
     server.ask(Request::get(path).header("accept", "text/html").header("cookie", cookie).body(Body::empty()).unwrap()).await
 }
 
-async fn post(server: &Server, path: &str, cookie: &str, fields: &[(&str, &str)], origin: &str) -> Answer {
+pub(crate) async fn post(server: &Server, path: &str, cookie: &str, fields: &[(&str, &str)], origin: &str) -> Answer {
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded").header("host", "console.example").header("origin", origin);
     server.ask(request.header("cookie", cookie).body(Body::from(form)).unwrap()).await
 }
 
-fn location(answer: &Answer) -> &str {
+pub(crate) fn location(answer: &Answer) -> &str {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     answer.headers["location"].to_str().unwrap()
 }
@@ -61,7 +61,7 @@ fn address(server: &Server, number: &str) -> AddressId {
 }
 
 /// Asks for a text about an order; gives its id.
-async fn text(server: &Server, key: &str, number: &str, purpose: &str, order: &str) -> String {
+pub(crate) async fn text(server: &Server, key: &str, number: &str, purpose: &str, order: &str) -> String {
     let sent = server.send(key, &json!({"to": number, "body": format!("About {order}"), "purpose": purpose, "labels": {"order": order}})).await.json();
     sent["id"].as_str().unwrap_or_else(|| panic!("{sent}")).to_owned()
 }
@@ -146,7 +146,7 @@ fn link(page: &str, word: &str) -> Option<String> {
 #[tokio::test]
 async fn pages_need_a_session() {
     let server = with_operator().await;
-    for path in ["/", "/messages", "/journeys", "/webhooks", "/dead", "/audit"] {
+    for path in ["/", "/messages", "/journeys", "/webhooks", "/unclear", "/dead", "/audit"] {
         assert!(location(&page(&server, path, "").await).starts_with("/signin"), "{path}");
     }
     let signed = sign_in(&server, PASSWORD, ORIGIN).await;
@@ -198,6 +198,7 @@ async fn every_page_opens_masked_and_small() {
         "/webhooks?lane=inbound",
         "/webhooks/refused",
         &format!("/webhooks/{hook}"),
+        "/unclear",
         "/dead",
         "/audit",
         "/search",

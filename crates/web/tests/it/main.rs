@@ -5,8 +5,12 @@ mod api;
 #[cfg(test)]
 mod api_lists;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unclear;

@@ -46,7 +46,7 @@ impl Server {
         let clock = Arc::new(ManualClock::at("2026-11-23T18:00:00Z".parse::<Time>().unwrap()));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
         let now = trunkline_core::clock::Clock::now(clock.as_ref());
-        let definitions = fixtures::definitions(store.as_ref(), now, false).await.unwrap();
+        let definitions = fixtures::definitions(store.as_ref(), now, false, trunkline_sim::carrier::Dialect::Twilio).await.unwrap();
         let engine = Arc::new(Engine::start(store, clock.clone(), definitions, [7; 32]).await.unwrap());
         let server = Server { engine, clock, key: String::new() };
         let key = server.mint(&SCOPES.map(str::to_owned)).await;

@@ -191,3 +191,16 @@ pub(crate) async fn ten_thousand_refusals_are_kept(b: &Backend) {
     assert_eq!(kept.len(), 10_000);
     assert_eq!((kept.first(), kept.last()), (Some(&refusal(10_003)), Some(&refusal(4))));
 }
+
+/// Two attempts must not be given one text of the vendor's; finding it again is no news.
+pub(crate) async fn what_a_look_up_found_belongs_to_one_attempt(b: &Backend) {
+    let found = |attempt| Command::BindFound(ProviderRef { account: "main".to_owned(), vendor_id: "SM1".to_owned(), attempt });
+    let waits = hook(1, HookLane::Receipt, at(0));
+    assert_eq!(file(b, &waits).await, Did::Done);
+    park(b, 1, "main", "SM1", waits.id).await;
+    assert_eq!(b.one(at(2), found(attempt(1))).await, Did::Done);
+    assert_eq!(due_ids(b, HookLane::Receipt, 2).await, vec![waits.id], "a hook that waits for it is woken");
+    assert_eq!(b.one(at(3), found(attempt(1))).await, Did::Already);
+    assert_eq!(b.one(at(3), found(attempt(2))).await, Did::Conflict);
+    assert_eq!(b.store.provider_refs("main", &["SM1".to_owned()]).await.unwrap(), vec![Some(attempt(1))]);
+}

@@ -73,6 +73,26 @@ pub(crate) async fn due_messages_come_longest_waiting_first(b: &Backend) {
     assert_eq!(due_ids(b, 90, 10).await, vec![late.id, held.id]);
 }
 
+/// Texts of unknown fate, at the instant at which their vendor is asked; never among those that may be claimed.
+pub(crate) async fn questions_come_longest_waiting_first(b: &Backend) {
+    homes(b, 3).await;
+    let asked = |again: i64| message::Event::Asked { n: 1, how: message::Question::LookUp, again_at: at(again) };
+    let mut all = Vec::new();
+    for (n, again) in [(1, 40), (2, 30)] {
+        let row = b.put(queued(n, at(1))).await;
+        all.push(b.lead(&row, at(2), vec![claim(1, 1), unclear(1), asked(again)]).await);
+    }
+    let silent = b.put(queued(3, at(1))).await;
+    b.lead(&silent, at(2), vec![claim(1, 1), unclear(1)]).await;
+    let due = |now: i64| async move { ids(&b.store.due_questions(at(now), 10).await.unwrap()) };
+    assert_eq!(due(29).await, vec![]);
+    assert_eq!(due(40).await, vec![all[1].id, all[0].id]);
+    assert_eq!(ids(&b.store.due_questions(at(40), 1).await.unwrap()), vec![all[1].id]);
+    assert_eq!(due_ids(b, 100, 10).await, vec![]);
+    b.lead(&all[1], at(41), vec![message::Event::GivenUp { n: 1, resend: Some(at(50)) }]).await;
+    assert_eq!((due(100).await, due_ids(b, 100, 10).await), (vec![all[0].id], vec![all[1].id]));
+}
+
 /// I9: queued, held and in the air block later texts; `unknown` counts as left.
 pub(crate) async fn texts_of_a_run_wait_until_they_left(b: &Backend) {
     homes(b, 3).await;
@@ -217,7 +237,7 @@ pub(crate) async fn attempts_of_older_generations_are_orphans(b: &Backend) {
     assert_eq!(b.store.orphaned_messages(3, 1).await.unwrap().len(), 1);
 
     for orphan in &expect {
-        b.lead(orphan, at(20), vec![message::Event::TakenOver { n: 1, epoch: 3 }]).await;
+        b.lead(orphan, at(20), vec![message::Event::TakenOver { n: 1, epoch: 3, ask_at: None }]).await;
     }
     assert_eq!(orphans(b, 3).await, vec![]);
     assert_eq!(orphans(b, 4).await.len(), 1);

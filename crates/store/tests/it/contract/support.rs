@@ -316,7 +316,7 @@ pub(crate) fn accepted(n: u32) -> message::Event {
 
 /// Nobody knows what became of attempt `n`.
 pub(crate) fn unclear(n: u32) -> message::Event {
-    message::Event::Settled { n, outcome: Outcome::Ambiguous { cause: "timeout".to_owned() }, next: Next::Unknown }
+    message::Event::Settled { n, outcome: Outcome::Ambiguous { cause: "timeout".to_owned() }, next: Next::Unknown { ask_at: None } }
 }
 
 /// A receipt for attempt `n`.

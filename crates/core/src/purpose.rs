@@ -32,6 +32,15 @@ impl Purpose {
     /// All of them, in the order of the documentation.
     pub const ALL: [Purpose; 5] = [Purpose::Otp, Purpose::Transactional, Purpose::Service, Purpose::Marketing, Purpose::Collections];
 
+    /// Who goes first.
+    pub const fn priority(self) -> Priority {
+        match self {
+            Purpose::Otp => Priority::Urgent,
+            Purpose::Transactional | Purpose::Service | Purpose::Collections => Priority::Normal,
+            Purpose::Marketing => Priority::Bulk,
+        }
+    }
+
     /// The word in configuration, rows and the API.
     pub const fn word(self) -> &'static str {
         match self {
@@ -40,6 +49,41 @@ impl Purpose {
             Purpose::Service => "service",
             Purpose::Marketing => "marketing",
             Purpose::Collections => "collections",
+        }
+    }
+}
+
+/// Who goes first when not everybody can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Somebody is waiting for it: a code, the answer to a keyword.
+    Urgent,
+    /// Everything else that is about somebody.
+    Normal,
+    /// What goes to many.
+    Bulk,
+}
+
+impl Priority {
+    /// All of them, the first one first.
+    pub const ALL: [Priority; 3] = [Priority::Urgent, Priority::Normal, Priority::Bulk];
+
+    /// The number in rows.
+    pub const fn number(self) -> u8 {
+        match self {
+            Priority::Urgent => 0,
+            Priority::Normal => 1,
+            Priority::Bulk => 2,
+        }
+    }
+
+    /// Of `free` slots out of `of`, how many texts of this priority may take: some are kept for what is more urgent, so
+    /// that a slow vendor full of marketing does not hold up a code.
+    pub const fn may_take(self, free: usize, of: usize) -> usize {
+        match self {
+            Priority::Urgent => free,
+            Priority::Normal => free.saturating_sub(of / 8),
+            Priority::Bulk => free.saturating_sub(of / 4),
         }
     }
 }

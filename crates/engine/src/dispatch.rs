@@ -11,11 +11,12 @@ use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::message;
+use trunkline_core::purpose::Priority;
 use trunkline_core::rate::Grant;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::{Span, Time, Uptime};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Address, Message, Origin, Pause, Place, Run};
+use trunkline_store::row::{Address, Intent, Message, Origin, Pause, Place, Queue, Run};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::definitions::Account;
@@ -40,6 +41,22 @@ pub struct Call {
     pub deadline: Time,
 }
 
+/// How many calls may be begun now, of how many that may be in the air.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slots {
+    /// Free now.
+    pub free: usize,
+    /// In all.
+    pub of: usize,
+}
+
+impl From<usize> for Slots {
+    /// All of them are free.
+    fn from(free: usize) -> Slots {
+        Slots { free, of: free }
+    }
+}
+
 /// The tokens taken from the senders' buckets for one batch.
 #[derive(Default)]
 struct Tokens {
@@ -54,11 +71,12 @@ struct Plan {
 }
 
 impl Engine {
-    /// Claims at most `slots` due messages; what comes back must be called, or settled as not written.
-    pub async fn claim_tick(&self, now: Time, slots: usize) -> Result<(Vec<Call>, Tick), StoreError> {
-        let due = self.store.due_messages(now, slots).await?;
+    /// Claims at most so many due messages as there are slots; what comes back must be called, or settled as not
+    /// written.
+    pub async fn claim_tick(&self, now: Time, slots: impl Into<Slots>) -> Result<(Vec<Call>, Tick), StoreError> {
+        let (due, next) = self.turn(now, slots.into()).await?;
         if due.is_empty() {
-            return Ok((Vec::new(), Tick::default()));
+            return Ok((Vec::new(), Tick { done: 0, next }));
         }
         let addresses = self.store.addresses(&due.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
         let runs: Vec<_> = due.iter().filter_map(|m| m.intent.origin.run()).collect();
@@ -66,6 +84,7 @@ impl Engine {
         let pauses = self.store.pauses().await?;
         let ended = self.ended(&due).await?;
         let mut tokens = self.tokens(&due, now).await?;
+        tokens.next = tokens.next.into_iter().chain(next).min();
         // One claim of an address at a time: a second one would have to trust that the first one lands.
         let mut claimed_for: BTreeSet<AddressId> = BTreeSet::new();
         let mut plans = Vec::new();
@@ -85,6 +104,28 @@ impl Engine {
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
         self.wake(&[]);
         Ok((calls, Tick { done, next: tokens.next }))
+    }
+
+    /// Whose turn it is: what is due of the senders that may send now, the urgent first, and when the next of the others
+    /// may. A sender whose rate is used up is not even looked at, so that its queue holds up nobody else.
+    async fn turn(&self, now: Time, slots: Slots) -> Result<(Vec<Message>, Option<Time>), StoreError> {
+        let mut queues = Vec::new();
+        let mut next: Option<Time> = None;
+        for (account, sender) in self.store.waiting_senders().await? {
+            if let Some(rate) = self.definitions.sender(&account, &sender).map(|s| s.rate) {
+                let grant = rate.take(self.store.bucket(&account, &sender).await?, now, 1);
+                if grant.granted == 0 {
+                    next = next.into_iter().chain([grant.next]).min();
+                    continue;
+                }
+            }
+            let queue = |priority: Priority| Queue { account: account.clone(), sender: sender.clone(), priority, limit: priority.may_take(slots.free, slots.of) };
+            queues.extend(Priority::ALL.map(queue).into_iter().filter(|q| q.limit > 0));
+        }
+        if queues.is_empty() {
+            return Ok((Vec::new(), next));
+        }
+        Ok((shares(self.store.queued(now, &queues).await?, slots.free), next))
     }
 
     /// The runs of these messages that an event ended. A step may have made its text while its run was being ended, and
@@ -114,7 +155,7 @@ impl Engine {
     async fn tokens(&self, due: &[Message], now: Time) -> Result<Tokens, StoreError> {
         let mut wanted: BTreeMap<(String, String), u32> = BTreeMap::new();
         for message in due {
-            *wanted.entry((message.intent.account.clone(), message.intent.sender.clone())).or_default() += message.intent.size.segments;
+            *wanted.entry((message.intent.account.clone(), message.intent.sender.clone())).or_default() += self.cost(&message.intent);
         }
         let mut tokens = Tokens::default();
         for ((account, sender), want) in wanted {
@@ -136,6 +177,12 @@ impl Engine {
             }
         }
         Ok(tokens)
+    }
+
+    /// What a text costs of its sender's rate: its segments, but no more than the sender may ever send at once.
+    fn cost(&self, intent: &Intent) -> u32 {
+        let burst = self.definitions.sender(&intent.account, &intent.sender).map_or(u32::MAX, |s| s.rate.burst.max(1));
+        intent.size.segments.min(burst)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the facts of one decision, loaded once for the whole batch")]
@@ -163,8 +210,9 @@ impl Engine {
             return None;
         }
         let intent = &message.intent;
+        let cost = self.cost(intent);
         let left = tokens.left.get_mut(&(intent.account.clone(), intent.sender.clone()))?;
-        *left = left.checked_sub(intent.size.segments)?;
+        *left = left.checked_sub(cost)?;
         let (change, call) = self.claim(message, address, verdict, now)?;
         Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: Some(call) })
     }
@@ -198,6 +246,24 @@ impl Engine {
         let id = AttemptId { message: message.id, n: attempt.n };
         self.handing_over(message, address, id, (&attempt.account, &attempt.sender), driver, attempt.claimed_at)
     }
+}
+
+/// At most so many of what is due, the urgent first; but an eighth is for each of the others, so that nobody waits for
+/// ever.
+fn shares(due: Vec<Message>, free: usize) -> Vec<Message> {
+    let (mut urgent, rest): (Vec<Message>, Vec<Message>) = due.into_iter().partition(|m| m.intent.priority() == Priority::Urgent);
+    let (mut normal, mut bulk): (Vec<Message>, Vec<Message>) = rest.into_iter().partition(|m| m.intent.priority() == Priority::Normal);
+    for queue in [&mut urgent, &mut normal, &mut bulk] {
+        queue.sort_by_key(|m| (m.state.due, m.id));
+    }
+    let share = free / 8;
+    let kept_for = |queue: &Vec<Message>| queue.len().min(share);
+    urgent.truncate(free - kept_for(&normal) - kept_for(&bulk));
+    normal.truncate(free - urgent.len() - kept_for(&bulk));
+    bulk.truncate(free - urgent.len() - normal.len());
+    urgent.extend(normal);
+    urgent.extend(bulk);
+    urgent
 }
 
 /// The earlier message of the same run and address that has not left, if there is one.

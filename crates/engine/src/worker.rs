@@ -16,7 +16,7 @@ use trunkline_store::StoreError;
 use trunkline_store::row::HookLane;
 
 use crate::announce::{AnnounceCall, AnnounceResult};
-use crate::dispatch::{BEGIN_WITHIN, Call};
+use crate::dispatch::{BEGIN_WITHIN, Call, Slots};
 use crate::resolve::{Answered, Ask};
 use crate::settle::{CallResult, Heard};
 use crate::transport::{Transport, Transports};
@@ -137,7 +137,7 @@ impl CallsOut for Texts {
     type Heard = CallResult;
 
     async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<Call>, Tick), StoreError> {
-        engine.claim_tick(engine.clock.now(), slots).await
+        engine.claim_tick(engine.clock.now(), Slots { free: slots, of: CALLS }).await
     }
 
     async fn call(engine: &Engine, transports: &Transports, call: Call) -> CallResult {

@@ -21,7 +21,7 @@ pub use error::StoreError;
 
 use row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 
 /// What a unit came to.
@@ -48,7 +48,12 @@ pub trait Store: Send + Sync {
     async fn new_events(&self, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// Runs that are due, the longest waiting first.
     async fn due_runs(&self, now: Time, limit: usize) -> Result<Vec<Run>, StoreError>;
-    /// Messages queued or held that are due, the longest waiting first.
+    /// The accounts and senders that texts are queued or held for.
+    async fn waiting_senders(&self) -> Result<Vec<(String, String)>, StoreError>;
+    /// What is due of each of these queues, queue by queue, the longest waiting first.
+    async fn queued(&self, now: Time, queues: &[Queue]) -> Result<Vec<Message>, StoreError>;
+    /// Messages queued or held that are due, whoever they are for, the longest waiting first: for looking on, since it
+    /// sorts all of them.
     async fn due_messages(&self, now: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Messages of unknown fate whose vendor is due to be asked, the longest waiting first.
     async fn due_questions(&self, now: Time, limit: usize) -> Result<Vec<Message>, StoreError>;

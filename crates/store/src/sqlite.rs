@@ -27,7 +27,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -334,6 +334,8 @@ reads! {
     new_events(limit: usize = limit) -> Vec<Event> = read::new_events;
     due_runs(now: Time = now, limit: usize = limit) -> Vec<Run> = read::due_runs;
     due_messages(now: Time = now, limit: usize = limit) -> Vec<Message> = read::due_messages;
+    waiting_senders() -> Vec<(String, String)> = read::waiting_senders;
+    queued(now: Time = now, queues: &[Queue] = queues.to_vec()) -> Vec<Message> = read::queued;
     due_questions(now: Time = now, limit: usize = limit) -> Vec<Message> = read::due_questions;
     orphaned_messages(epoch: i64 = epoch, limit: usize = limit) -> Vec<Message> = read::orphaned_messages;
     due_writebacks(now: Time = now, epoch: i64 = epoch, limit: usize = limit) -> Vec<Writeback> = read::due_writebacks;

@@ -13,7 +13,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -86,6 +86,8 @@ through! {
     new_events(limit: usize) -> Vec<Event>;
     due_runs(now: Time, limit: usize) -> Vec<Run>;
     due_messages(now: Time, limit: usize) -> Vec<Message>;
+    waiting_senders() -> Vec<(String, String)>;
+    queued(now: Time, queues: &[Queue]) -> Vec<Message>;
     due_questions(now: Time, limit: usize) -> Vec<Message>;
     orphaned_messages(epoch: i64, limit: usize) -> Vec<Message>;
     due_writebacks(now: Time, epoch: i64, limit: usize) -> Vec<Writeback>;

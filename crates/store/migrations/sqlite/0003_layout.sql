@@ -4,14 +4,17 @@ CREATE TABLE message_3 (
   id BLOB PRIMARY KEY, part INTEGER NOT NULL, address BLOB NOT NULL, run BLOB, intent TEXT NOT NULL, state TEXT NOT NULL,
   work TEXT NOT NULL, delivery TEXT NOT NULL, due INTEGER, rev INTEGER NOT NULL, created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL, variant TEXT, holdout INTEGER, media TEXT, price TEXT, case_number INTEGER, operator TEXT,
-  journey TEXT
+  journey TEXT, account TEXT NOT NULL, sender TEXT NOT NULL, priority INTEGER NOT NULL
 );
 INSERT INTO message_3
-SELECT id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, variant, holdout, media, price, case_number, operator, journey
+SELECT id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, variant, holdout, media, price, case_number, operator, journey,
+  ifnull(json_extract(intent, '$.account'), ''), ifnull(json_extract(intent, '$.sender'), ''),
+  CASE json_extract(intent, '$.purpose') WHEN 'otp' THEN 0 WHEN 'marketing' THEN 2 ELSE 1 END
 FROM message ORDER BY id;
 DROP TABLE message;
 ALTER TABLE message_3 RENAME TO message;
-CREATE INDEX message_due ON message (due) WHERE work IN ('queued', 'held');
+-- Each sender's queue, the urgent first: one that is full holds up no other.
+CREATE INDEX message_due ON message (account, sender, priority, due) WHERE work IN ('queued', 'held');
 -- Texts of unknown fate whose vendor is asked about them.
 CREATE INDEX message_ask ON message (due) WHERE work = 'unknown' AND due IS NOT NULL;
 CREATE INDEX message_open ON message (work, id) WHERE work IN ('queued', 'held', 'dispatched');

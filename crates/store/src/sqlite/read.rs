@@ -11,7 +11,7 @@ use trunkline_core::time::Time;
 use super::codec::{self, Cells, all, first, hook_key, message_key, to_json};
 use super::failed;
 use crate::StoreError;
-use crate::row::{Address, Announcement, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Reservation, Run, Writeback};
+use crate::row::{Address, Announcement, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Queue, Reservation, Run, Writeback};
 
 pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -39,6 +39,26 @@ pub(super) fn due_runs(c: &Connection, now: Time, limit: usize) -> Result<Vec<Ru
 
 pub(super) fn due_messages(c: &Connection, now: Time, limit: usize) -> Result<Vec<Message>, StoreError> {
     all(c, "SELECT * FROM message WHERE work IN ('queued', 'held') AND due <= ?1 ORDER BY due, id LIMIT ?2", params![now.0, rows(limit)], codec::message)
+}
+
+/// Each pair is one step in the index, however many texts wait.
+pub(super) fn waiting_senders(c: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    let sql = "WITH RECURSIVE pair (account, sender) AS ( \
+               SELECT * FROM (SELECT account, sender FROM message WHERE work IN ('queued', 'held') ORDER BY account, sender LIMIT 1) \
+               UNION ALL SELECT next.account, next.sender FROM pair JOIN message AS next ON next.rowid = ( \
+               SELECT rowid FROM message WHERE work IN ('queued', 'held') AND (account, sender) > (pair.account, pair.sender) ORDER BY account, sender LIMIT 1)) \
+               SELECT account, sender FROM pair";
+    all(c, sql, [], |row| Ok((row.get(0).map_err(failed)?, row.get(1).map_err(failed)?)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn queued(c: &Connection, now: Time, queues: Vec<Queue>) -> Result<Vec<Message>, StoreError> {
+    let sql = "SELECT * FROM message WHERE work IN ('queued', 'held') AND account = ?1 AND sender = ?2 AND priority = ?3 AND due <= ?4 ORDER BY due, id LIMIT ?5";
+    let mut found = Vec::new();
+    for queue in &queues {
+        found.extend(all(c, sql, params![queue.account, queue.sender, queue.priority.number(), now.0, rows(queue.limit)], codec::message)?);
+    }
+    Ok(found)
 }
 
 pub(super) fn due_questions(c: &Connection, now: Time, limit: usize) -> Result<Vec<Message>, StoreError> {

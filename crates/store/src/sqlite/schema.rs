@@ -78,7 +78,7 @@ mod tests {
         for (id, state) in [("02", "b"), ("01", "a")] {
             let rows = format!(
                 "INSERT INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, journey) \
-                 VALUES (x'{id}', 1, x'0a', x'0b', 'i', '{state}', 'queued', 'queued', 5, 1, 6, 7, 'j'); \
+                 VALUES (x'{id}', 1, x'0a', x'0b', '{{\"account\":\"main\",\"sender\":\"s{id}\",\"purpose\":\"otp\"}}', '{state}', 'queued', 'queued', 5, 1, 6, 7, 'j'); \
                  INSERT INTO run (id, part, journey, version, profile, correlation, event, position, due, rev, step, started_at, entry) \
                  VALUES (x'{id}', 1, 'j', 2, x'0c', 'c', x'0d', '{state}', 3, 4, 's', 9, x'{id}'); \
                  INSERT INTO writeback VALUES ('crm', '{id}', 1, 's', 2, 1, 'due', 5, 0, 0, '{state}', 8);"
@@ -88,6 +88,7 @@ mod tests {
         migrate(&mut connection, None).unwrap();
         let texts = |sql: &str| -> Vec<String> { connection.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect() };
         assert_eq!(texts("SELECT hex(id) || state || journey || hex(run) || due || rev FROM message ORDER BY id"), ["01aj0B51", "02bj0B51"]);
+        assert_eq!(texts("SELECT account || sender || priority FROM message ORDER BY id"), ["mains010", "mains020"]);
         assert_eq!(texts("SELECT hex(id) || position || step || started_at || hex(entry) FROM run ORDER BY id"), ["01as901", "02bs902"]);
         assert_eq!(texts("SELECT record || cause || wanted || updated_at FROM writeback ORDER BY record"), ["01a28", "02b28"]);
         // The indexes went with the old tables.

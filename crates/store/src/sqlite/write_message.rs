@@ -28,11 +28,13 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     let work = serde_json::to_value(message.state.work).ok().and_then(|w| w.as_str().map(str::to_owned)).unwrap_or_default();
     let day = message.intent.created_at.utc_day();
     if message.rev == 0 {
-        let sql = "INSERT OR IGNORE INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, journey) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let sql = "INSERT OR IGNORE INTO message (id, part, address, run, intent, state, work, delivery, due, rev, created_at, updated_at, journey, account, sender, priority) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         let (intent, run) = (to_json(&message.intent)?, message.intent.origin.run().map(|r| r.0));
         let (address, created_at, journey) = (message.intent.address.0, message.intent.created_at.0, message.intent.origin.journey());
-        if exec(c, sql, params![key, message.id.part, address, run, intent, state, work, delivery.word(), due, rev, created_at, now.0, journey])? == 0 {
+        let (account, sender, priority) = (&message.intent.account, &message.intent.sender, message.intent.priority().number());
+        let row = params![key, message.id.part, address, run, intent, state, work, delivery.word(), due, rev, created_at, now.0, journey, account, sender, priority];
+        if exec(c, sql, row)? == 0 {
             return Ok(Applied::Already);
         }
         for (name, value) in &message.intent.labels {

@@ -54,6 +54,7 @@ macro_rules! suite {
                     counters_equal_a_recount;
                 lists:
                     due_messages_come_longest_waiting_first,
+                    each_sender_and_priority_is_a_queue,
                     questions_come_longest_waiting_first,
                     texts_of_a_run_wait_until_they_left,
                     texts_of_an_address_wait_until_they_left,

@@ -6,10 +6,11 @@
 use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::{AddressId, MessageId, RunId};
 use trunkline_core::message::{self, Delivery, Evidence, Work};
+use trunkline_core::purpose::{Priority, Purpose};
 use trunkline_core::reason::Reason;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Held, Message, MessageFilter, Origin};
+use trunkline_store::row::{Held, Message, MessageFilter, Origin, Queue};
 
 use super::support::{Backend, SENDER, accepted, at, canceled, claim, hold, ids, made, queued, receipt, send, unclear};
 
@@ -71,6 +72,36 @@ pub(crate) async fn due_messages_come_longest_waiting_first(b: &Backend) {
     b.lead(&held, at(30), vec![message::Event::Gated { verdict }]).await;
     assert_eq!(due_ids(b, 30, 10).await, vec![late.id]);
     assert_eq!(due_ids(b, 90, 10).await, vec![late.id, held.id]);
+}
+
+/// Nobody waits behind the texts of another sender, or behind what is less urgent.
+pub(crate) async fn each_sender_and_priority_is_a_queue(b: &Backend) {
+    homes(b, 6).await;
+    assert_eq!(b.store.waiting_senders().await.unwrap(), vec![]);
+    let of = |n: u8, second: i64, account: &str, purpose: Purpose| {
+        let mut change = queued(n, at(second));
+        change.message.intent.account = account.to_owned();
+        change.message.intent.purpose = purpose;
+        change
+    };
+    let late = b.put(of(1, 20, "main", Purpose::Marketing)).await;
+    let early = b.put(of(2, 10, "main", Purpose::Marketing)).await;
+    let code = b.put(of(3, 30, "main", Purpose::Otp)).await;
+    let service = b.put(of(4, 5, "main", Purpose::Service)).await;
+    let other = b.put(of(5, 1, "other", Purpose::Marketing)).await;
+    let gone = b.put(of(6, 1, "third", Purpose::Marketing)).await;
+    b.lead(&gone, at(2), vec![claim(1, 1)]).await;
+    let pair = |account: &str| (account.to_owned(), SENDER.to_owned());
+    assert_eq!(b.store.waiting_senders().await.unwrap(), vec![pair("main"), pair("other")]);
+
+    let queue = |account: &str, priority, limit| Queue { account: account.to_owned(), sender: SENDER.to_owned(), priority, limit };
+    let due = |now: i64, queues: Vec<Queue>| async move { ids(&b.store.queued(at(now), &queues).await.unwrap()) };
+    assert_eq!(due(40, vec![queue("main", Priority::Bulk, 10)]).await, vec![early.id, late.id]);
+    assert_eq!(due(19, vec![queue("main", Priority::Bulk, 10)]).await, vec![early.id]);
+    assert_eq!(due(40, vec![queue("main", Priority::Bulk, 1)]).await, vec![early.id]);
+    let both = vec![queue("main", Priority::Urgent, 9), queue("main", Priority::Normal, 9), queue("other", Priority::Bulk, 9), queue("other", Priority::Urgent, 9)];
+    assert_eq!(due(40, both).await, vec![code.id, service.id, other.id]);
+    assert_eq!(due(40, vec![]).await, vec![]);
 }
 
 /// Texts of unknown fate, at the instant at which their vendor is asked; never among those that may be claimed.

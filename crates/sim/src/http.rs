@@ -8,6 +8,7 @@ mod phones;
 mod refused;
 mod routes;
 mod tally;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,11 +33,12 @@ pub use self::phones::{OnScreen, Screen};
 pub use self::refused::SandboxError;
 pub use self::routes::router;
 pub use self::tally::Tally;
+use self::vendors::Vendors;
+use crate::carrier::Dialect;
 use crate::crm::Crm;
 use crate::faults::Faults;
 use crate::outgoing::{Answer, Choice, Effect, OutgoingHook, PersonText, PhoneText, below, hit};
 use crate::shop::{Customer, Order, Shop, ShopSettings};
-use crate::vendor::{Vendor, VendorSettings};
 
 /// What the sandbox's shop calls itself.
 pub const SHOP_DOMAIN: &str = "trunkline-sandbox.myshopify.com";
@@ -49,15 +51,15 @@ const MOST_COPIES: u32 = 20;
 pub struct SandboxSettings {
     /// Trunkline's public base, such as `http://127.0.0.1:8080`, exactly as Trunkline knows it: hooks are signed over it.
     pub target_base_url: String,
-    /// The vendor's account.
+    /// The account at Twilio, the messaging profile at Telnyx, the service plan at Sinch.
     pub account_sid: String,
-    /// The vendor's auth token.
+    /// Twilio's auth token, Telnyx's API key, Sinch's token and the secret that signs its hooks.
     pub auth_token: String,
-    /// Our senders in E.164.
+    /// Our senders in E.164: the same at all vendors.
     pub senders: Vec<String>,
     /// The messaging service, `MG…`, that sends from all of them; absent means there is none.
     pub messaging_service: Option<String>,
-    /// Where the vendor announces texts from people, such as `/hooks/twilio`.
+    /// Where Twilio announces texts from people, such as `/hooks/twilio`; the others do at `/hooks/telnyx` and `/hooks/sinch`.
     pub inbound_path: String,
     /// The secret that signs the shop's hooks.
     pub shop_secret: String,
@@ -65,22 +67,24 @@ pub struct SandboxSettings {
     pub shop_path: String,
     /// What the dice start from.
     pub seed: u64,
-    /// The time of all three fakes.
+    /// The time of all fakes.
     pub clock: Arc<dyn Clock>,
 }
 
 /// What a client needs in order to talk to the sandbox: all of it made up, and good for nothing else.
 #[derive(Clone, Serialize)]
 pub struct Credentials {
-    /// The vendor's account.
+    /// The account at Twilio, the messaging profile at Telnyx, the service plan at Sinch.
     pub account_sid: String,
-    /// The vendor's auth token.
+    /// Twilio's auth token, Telnyx's API key, Sinch's token and the secret that signs its hooks.
     pub auth_token: String,
+    /// The key that Telnyx's hooks are verified with, in base64.
+    pub telnyx_public_key: String,
     /// Our senders.
     pub senders: Vec<String>,
     /// The messaging service, if there is one.
     pub messaging_service: Option<String>,
-    /// Where texts from people are announced.
+    /// Where Twilio announces texts from people.
     pub inbound_url: String,
 }
 
@@ -107,7 +111,7 @@ pub struct Snapshot {
     pub totals: Totals,
     /// What became of the hooks.
     pub hooks: HookCounts,
-    /// How calls of the vendor and the CRM ended.
+    /// How calls of the vendors and the CRM ended.
     pub calls: CallCounts,
     /// How long their answers took, in real milliseconds: the median, and what 99 of 100 did not exceed.
     pub hook_ack_ms: (f64, f64),
@@ -121,9 +125,9 @@ pub struct Snapshot {
 /// broken, or never answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CallCounts {
-    /// Calls of the vendor.
+    /// Calls of the vendors.
     pub vendor: u64,
-    /// Those of them that did not end well, whatever the vendor made of them.
+    /// Those of them that did not end well, whatever the vendors made of them.
     pub vendor_failed: u64,
     /// Calls of the CRM.
     pub crm: u64,
@@ -134,7 +138,7 @@ pub struct CallCounts {
 /// How many there are of everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Totals {
-    /// Calls that the vendor took.
+    /// Calls that the vendors took.
     pub accepted: usize,
     /// Texts that reached, or are about to reach, a phone.
     pub texts: usize,
@@ -163,7 +167,7 @@ struct Shared {
 }
 
 struct Fakes {
-    vendor: Vendor,
+    vendors: Vendors,
     shop: Shop,
     crm: Crm,
     faults: Faults,
@@ -178,23 +182,19 @@ impl Sandbox {
         let base = settings.target_base_url.trim_end_matches('/');
         let inbound = format!("{base}{}", settings.inbound_path);
         let hook_url = format!("{base}{}", settings.shop_path);
-        let credentials = Credentials {
+        let mut credentials = Credentials {
             account_sid: settings.account_sid,
             auth_token: settings.auth_token,
+            telnyx_public_key: String::new(),
             senders: settings.senders,
             messaging_service: settings.messaging_service,
             inbound_url: inbound,
         };
-        let vendor = VendorSettings {
-            account_sid: credentials.account_sid.clone(),
-            auth_token: credentials.auth_token.clone(),
-            inbound_urls: credentials.senders.iter().map(|sender| (sender.clone(), credentials.inbound_url.clone())).collect(),
-            messaging_service: credentials.messaging_service.clone(),
-            answers_stop: true,
-        };
+        let vendors = Vendors::new(&credentials, base);
+        credentials.telnyx_public_key = vendors.telnyx_public_key();
         let shop = ShopSettings { secret: settings.shop_secret, hook_url, domain: SHOP_DOMAIN.to_owned() };
         let fakes = Fakes {
-            vendor: Vendor::new(vendor),
+            vendors,
             shop: Shop::new(shop),
             crm: Crm::new(),
             faults: Faults::default(),
@@ -218,8 +218,8 @@ impl Sandbox {
         let now = self.now();
         let mut guard = self.fakes();
         let fakes = &mut *guard;
-        let effects = fakes.vendor.reply(now, phone.e164(), sender, body, &mut fakes.rng);
-        fakes.add(effects);
+        let (dialect, effects) = fakes.vendors.reply(now, phone.e164(), sender, body, &mut fakes.rng);
+        fakes.add(dialect, effects);
         drop(guard);
         self.shared.added.notify_one();
         Ok(())
@@ -301,7 +301,8 @@ impl Sandbox {
         let phone = Number::parse(phone, None).map_err(SandboxError::Phone)?;
         let now = self.now();
         let fakes = self.fakes();
-        Ok(phones::screen(phone.e164(), fakes.vendor.texts(), fakes.vendor.replies(), now, most))
+        let replies = fakes.vendors.replies();
+        Ok(phones::screen(phone.e164(), fakes.vendors.texts(), &*replies, now, most))
     }
 
     /// Hooks neither delivered nor given up.
@@ -318,24 +319,18 @@ impl Sandbox {
     pub fn snapshot_of(&self, most: usize) -> Snapshot {
         let now = self.now();
         let fakes = self.fakes();
-        let (vendor, orders, records) = (&fakes.vendor, fakes.shop.orders(), fakes.crm.records());
+        let (vendors, orders, records) = (&fakes.vendors, fakes.shop.orders(), fakes.crm.records());
+        let texts = vendors.texts_count();
         Snapshot {
             now,
             senders: self.shared.credentials.senders.clone(),
-            texts: latest(vendor.texts(), most).iter().filter(|text| text.at <= now).cloned().collect(),
-            replies: latest(vendor.replies(), most).to_vec(),
-            opt_outs: latest(vendor.opt_outs(), most).to_vec(),
-            opt_ins: latest(vendor.opt_ins(), most).to_vec(),
+            texts: vendors.texts().skip(texts.saturating_sub(most)).filter(|text| text.at <= now).cloned().collect(),
+            replies: latest(&vendors.replies(), most).to_vec(),
+            opt_outs: latest(&vendors.opt_outs(), most).to_vec(),
+            opt_ins: latest(&vendors.opt_ins(), most).to_vec(),
             orders: orders.values().skip(orders.len().saturating_sub(most)).cloned().collect(),
             crm: records.iter().take(most).map(|(key, record)| (key.clone(), record.clone())).collect(),
-            totals: Totals {
-                accepted: vendor.accepted().len(),
-                texts: vendor.texts().len(),
-                replies: vendor.replies().len(),
-                orders: orders.len(),
-                crm: records.len(),
-                crm_final: fakes.crm.finals(),
-            },
+            totals: Totals { accepted: vendors.accepted_count(), texts, replies: vendors.replies().len(), orders: orders.len(), crm: records.len(), crm_final: fakes.crm.finals() },
             hooks: fakes.queue.counts(),
             calls: fakes.calls,
             hook_ack_ms: (fakes.queue.latencies().percentile(50), fakes.queue.latencies().percentile(99)),
@@ -344,15 +339,15 @@ impl Sandbox {
         }
     }
 
-    /// A call to the vendor, and how long it takes to answer.
-    fn call_vendor(&self, request: &Request) -> (Answer, u64) {
+    /// A call to a vendor, and how long it takes to answer.
+    fn call_vendor(&self, dialect: Dialect, request: &Request) -> (Answer, u64) {
         let now = self.now();
         let mut guard = self.fakes();
         let fakes = &mut *guard;
-        let called = fakes.vendor.call(now, request, &fakes.faults, &mut fakes.rng);
+        let called = fakes.vendors.call(dialect, now, request, &fakes.faults, &mut fakes.rng);
         fakes.calls.vendor += 1;
         fakes.calls.vendor_failed += u64::from(!ended_well(&called.answer));
-        fakes.add(called.effects);
+        fakes.add(dialect, called.effects);
         let latency = fakes.faults.vendor_latency_ms;
         drop(guard);
         self.shared.added.notify_one();
@@ -375,9 +370,13 @@ impl Sandbox {
         let now = self.now();
         let mut guard = self.fakes();
         let fakes = &mut *guard;
-        let effects = fakes.vendor.due(now, &fakes.faults, &mut fakes.rng);
-        fakes.add(effects);
-        if fakes.faults.webhooks_paused { None } else { fakes.queue.take(now) }
+        let effects = fakes.vendors.due(now, &fakes.faults, &mut fakes.rng);
+        fakes.add(Dialect::Twilio, effects);
+        if fakes.faults.webhooks_paused {
+            return None;
+        }
+        let waiting = fakes.queue.take(now)?;
+        Some(waiting.leaving(now, |hook| fakes.vendors.again(hook, now)))
     }
 
     fn settle_hook(&self, waiting: Waiting, took: Duration, result: &Result<u16, String>) {
@@ -390,7 +389,7 @@ impl Sandbox {
         let fakes = self.fakes();
         // Hooks that are paused may have been due for long: waiting for them would spin.
         let hook = fakes.queue.next_at().filter(|_| !fakes.faults.webhooks_paused);
-        let next = hook.into_iter().chain(fakes.vendor.next_due()).min()?;
+        let next = hook.into_iter().chain(fakes.vendors.next_due()).min()?;
         drop(fakes);
         let wait = self.shared.clock.real(next.since(self.now()));
         // A scaled wait can round to nothing: that would spin.
@@ -419,9 +418,13 @@ impl Sandbox {
 }
 
 impl Fakes {
-    fn add(&mut self, effects: Vec<Effect>) {
+    fn add(&mut self, dialect: Dialect, effects: Vec<Effect>) {
+        let origin = match dialect {
+            Dialect::Telnyx => Origin::Telnyx,
+            Dialect::Twilio | Dialect::Sinch => Origin::Vendor,
+        };
         for Effect::Hook(hook) in effects {
-            self.announce(Origin::Vendor, hook);
+            self.announce(origin, hook);
         }
     }
 

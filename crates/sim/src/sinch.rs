@@ -303,7 +303,7 @@ fn listed(page: Result<Answer, Problem>) -> Called {
 }
 
 /// The answer to a call that comes too early.
-fn throttled() -> Answer {
+pub(crate) fn throttled() -> Answer {
     Problem::bare(429).answer().with_header("retry-after", "1")
 }
 

@@ -23,7 +23,9 @@ const MOST_TRIES: u32 = 8;
 /// How long a sender waits for an answer, in real time.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The headers that sign a hook.
-const SIGNATURES: [&str; 3] = ["X-Twilio-Signature", "X-Shopify-Hmac-Sha256", "shopify-hmac-sha256"];
+const SIGNATURES: [&str; 5] = ["X-Twilio-Signature", "telnyx-signature-ed25519", "x-sinch-webhook-signature", "X-Shopify-Hmac-Sha256", "shopify-hmac-sha256"];
+/// How late, in business time, a hook is still sent as it was signed by a vendor that signs each try.
+const FRESH: Span = Span::mins(1);
 /// How long a sender waits before it tries again, in business time; the last one repeats.
 static BACKOFF: [Span; 5] = [Span::secs(1), Span::secs(5), Span::secs(30), Span::mins(2), Span::mins(10)];
 
@@ -87,6 +89,8 @@ impl Latencies {
 pub(super) enum Origin {
     /// Tries again without an answer and after a 429 or 5xx.
     Vendor,
+    /// Tries again at the same times, and signs the time of each try.
+    Telnyx,
     /// Tries again after anything but a 2xx.
     Shop,
     /// Tries once, whatever the answer.
@@ -99,6 +103,16 @@ pub(super) struct Waiting {
     hook: OutgoingHook,
     origin: Origin,
     tries: u32,
+}
+
+impl Waiting {
+    /// The hook as it leaves now: of a vendor that signs each try, a later try, or one that was held back, is signed `again`.
+    pub(super) fn leaving(mut self, now: Time, again: impl FnOnce(&OutgoingHook) -> OutgoingHook) -> Waiting {
+        if self.origin == Origin::Telnyx && (self.tries > 0 || now.since(self.hook.at) > FRESH) {
+            self.hook = again(&self.hook);
+        }
+        self
+    }
 }
 
 /// The hooks that wait for their time.
@@ -147,7 +161,7 @@ impl Queue {
         self.counts.unanswered += 1;
         let again = match (result, waiting.origin) {
             (Err(_), _) | (Ok(_), Origin::Shop) => true,
-            (Ok(status), Origin::Vendor) => matches!(status, 429 | 500..),
+            (Ok(status), Origin::Vendor | Origin::Telnyx) => matches!(status, 429 | 500..),
             (Ok(_), Origin::Forger) => false,
         };
         if again && waiting.tries < MOST_TRIES {
@@ -290,6 +304,27 @@ mod tests {
         }
         assert_eq!(tried(Origin::Vendor, &Ok(401)).0, vec![0]);
         assert_eq!(tried(Origin::Shop, &Ok(401)).0, expect);
+    }
+
+    #[test]
+    fn only_what_telnyx_sends_again_or_late_is_signed_again() {
+        let late = Time(0) + Span::mins(5);
+        for (origin, failed, now, expect) in [
+            (Origin::Telnyx, false, Time(0), false),
+            (Origin::Telnyx, false, late, true),
+            (Origin::Telnyx, true, late, true),
+            (Origin::Vendor, true, late, false),
+            (Origin::Forger, false, late, false),
+        ] {
+            let mut queue = Queue::default();
+            queue.add(origin, hook(Time(0)));
+            if failed {
+                let waiting = queue.take(now).unwrap();
+                queue.settle(Time(0), waiting, Duration::from_millis(3), &Ok(503));
+            }
+            let waiting = queue.take(now).unwrap().leaving(now, |old| OutgoingHook { at: now, url: "signed again".into(), ..old.clone() });
+            assert_eq!(waiting.hook.url == "signed again", expect, "{origin:?} {failed} {now:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a phone shows: the texts that reached it and the texts it sent, in order.
 //!
-//! Its own file because it is the view of a person, put together from two records of the vendor's. Nothing is kept:
+//! Its own file because it is the view of a person, put together from the vendors' two records. Nothing is kept:
 //! each look goes through the records, which is quick enough for a person and for a test.
 
 use serde::Serialize;
@@ -40,9 +40,15 @@ impl OnScreen {
 }
 
 /// The screen of one phone, with at most so many texts of each direction, the latest.
-pub(super) fn screen(number: &str, texts: &[PhoneText], replies: &[PersonText], now: Time, most: usize) -> Screen {
-    let texts = texts.iter().rev().filter(|text| text.phone == number && text.at <= now).take(most);
-    let replies = replies.iter().rev().filter(|reply| reply.phone == number).take(most);
+pub(super) fn screen<'a>(
+    number: &str,
+    texts: impl IntoIterator<Item = &'a PhoneText, IntoIter: DoubleEndedIterator>,
+    replies: impl IntoIterator<Item = &'a PersonText, IntoIter: DoubleEndedIterator>,
+    now: Time,
+    most: usize,
+) -> Screen {
+    let texts = texts.into_iter().rev().filter(|text| text.phone == number && text.at <= now).take(most);
+    let replies = replies.into_iter().rev().filter(|reply| reply.phone == number).take(most);
     let mut shown: Vec<OnScreen> = texts.cloned().map(OnScreen::Text).chain(replies.cloned().map(OnScreen::Reply)).collect();
     // Turned round before it is sorted: what happened at one instant keeps the order in which it was recorded.
     shown.reverse();

@@ -1,4 +1,4 @@
-//! The sandbox's routes: the vendor's API, the CRM, the controls and the page.
+//! The sandbox's routes: the vendors' APIs, the CRM, the controls and the page.
 //!
 //! Its own file because it is where HTTP ends: it turns requests into calls of the fakes, and their answers into
 //! responses, late ones and missing ones included. It decides nothing.
@@ -20,12 +20,13 @@ use trunkline_core::time::Span;
 
 use super::deliver::pause;
 use super::refused::{Wire, nowhere};
+use super::vendors::throttled;
 use super::{Credentials, Sandbox, SandboxError, Screen, Snapshot, Tally};
+use crate::carrier::Dialect;
 use crate::faults::Faults;
 use crate::outgoing::{Answer, PhoneText, span_of_millis};
 use crate::shop::{Customer, Order};
 use crate::vendor::magic::BANK;
-use crate::vendor::throttled;
 
 /// How long a call that is never answered is held open, in real time.
 const HELD: Duration = Duration::from_secs(30);
@@ -34,7 +35,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// Every route of the sandbox.
 pub fn router(sandbox: Sandbox) -> Router {
     Router::new()
-        .route("/2010-04-01/{*rest}", any(vendor))
+        .route("/2010-04-01/{*rest}", any(twilio))
+        .route("/v2/{*rest}", any(telnyx))
+        .route("/xms/v1/{*rest}", any(sinch))
         .route("/crm/{*rest}", any(crm))
         .route("/sandbox/state", get(state))
         .route("/sandbox/tally", get(tally))
@@ -54,11 +57,23 @@ pub fn router(sandbox: Sandbox) -> Router {
         .with_state(sandbox)
 }
 
-async fn vendor(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let (answer, latency) = sandbox.call_vendor(&request(method, &uri, &headers, body));
+async fn twilio(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    vendor(sandbox, Dialect::Twilio, request(method, &uri, &headers, body)).await
+}
+
+async fn telnyx(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    vendor(sandbox, Dialect::Telnyx, request(method, &uri, &headers, body)).await
+}
+
+async fn sinch(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    vendor(sandbox, Dialect::Sinch, request(method, &uri, &headers, body)).await
+}
+
+async fn vendor(sandbox: Sandbox, dialect: Dialect, request: Request) -> Response {
+    let (answer, latency) = sandbox.call_vendor(dialect, &request);
     pause(span_of_millis(latency).std()).await;
     // The connection is open by now, so it can no longer be refused: that it was too early is as definite.
-    answered(answer, throttled()).await
+    answered(answer, throttled(dialect)).await
 }
 
 async fn crm(State(sandbox): State<Sandbox>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {

@@ -30,9 +30,9 @@ const PAGE: usize = 5_000;
 const TEXTS: usize = 200;
 
 impl Sandbox {
-    /// At most 200 texts from a place on, in the order in which the vendor sent them.
+    /// At most 200 texts from a place on, in the order in which the vendors sent them.
     pub fn texts_from(&self, from: usize) -> Vec<PhoneText> {
-        self.fakes().vendor.texts().iter().skip(from).take(TEXTS).cloned().collect()
+        self.fakes().vendors.texts().skip(from).take(TEXTS).cloned().collect()
     }
 
     /// Counts everything; bodies from a place on.
@@ -40,8 +40,8 @@ impl Sandbox {
         let fakes = self.fakes();
         let latencies = fakes.queue.latencies();
         Tally {
-            texts: fakes.vendor.texts().len(),
-            bodies: fakes.vendor.texts().iter().skip(from).take(PAGE).map(|text| text.body.clone()).collect(),
+            texts: fakes.vendors.texts_count(),
+            bodies: fakes.vendors.texts().skip(from).take(PAGE).map(|text| text.body.clone()).collect(),
             crm_final: fakes.crm.finals(),
             crm_writes: fakes.crm.total_writes(),
             hook_ack_ms_p50: latencies.percentile(50),

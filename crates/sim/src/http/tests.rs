@@ -6,7 +6,11 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use trunkline_connectors::hook::RawHook;
+use trunkline_connectors::registry::{AccountSettings, provider};
+use trunkline_connectors::sms::{Lane, Outbound, Provider};
 use trunkline_core::clock::{ManualClock, SystemClock};
+use trunkline_core::id::{AttemptId, MessageId};
 
 use super::*;
 use crate::vendor::tests::{PHONE, text};
@@ -98,6 +102,41 @@ fn json_of(answer: &str) -> Value {
 }
 
 const JSON: &str = "content-type: application/json\r\n";
+
+/// The real driver of an account at the sandbox that listens there.
+fn driver(kind: &str, signing_key: &str, address: SocketAddr) -> Box<dyn Provider> {
+    let settings = AccountSettings {
+        name: kind.into(),
+        provider: kind.into(),
+        account_id: "AC00000000000000000000000000000000".into(),
+        secrets: vec!["token".into()],
+        signing_keys: vec![signing_key.into()],
+        base_url: Some(format!("http://{address}")),
+        timeout: Span::secs(10),
+    };
+    provider(&settings).unwrap()
+}
+
+/// Sends a text as the driver does.
+async fn send(address: SocketAddr, driver: &dyn Provider, callback_url: &str) -> (u16, Value) {
+    let attempt = AttemptId { message: MessageId::new(7, Time(1_795_000_000_000_000), [3; 16]), n: 1 };
+    let validity = Span::hours(24);
+    let request = driver.send(&Outbound { attempt, to: PHONE, from: SENDER, body: "Hello", validity, expires_at: start() + validity, callback_url });
+    let headers: String = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
+    let path = request.url.replace(&format!("http://{address}"), "");
+    let (status, answer) = ask(address, &format!("POST {path}"), &headers, std::str::from_utf8(&request.body).unwrap()).await;
+    (status, json_of(&answer))
+}
+
+/// The posts so far; the driver takes each for genuine at the time at which it was sent, and its lane is as expected.
+fn genuine(target: &Target, driver: &dyn Provider, lane: Lane) -> Vec<OutgoingHook> {
+    let posts = target.posts.lock().unwrap().clone();
+    for hook in &posts {
+        let raw = RawHook { method: "POST".into(), url: hook.url.clone(), headers: hook.headers.clone(), body: hook.body.clone() };
+        assert_eq!((driver.verify(&raw, hook.at), driver.lane(&raw)), (Ok(()), lane), "{}", hook.url);
+    }
+    posts
+}
 
 #[tokio::test]
 async fn hooks_are_tried_until_they_are_answered() {
@@ -268,4 +307,62 @@ async fn what_a_client_needs_to_know() {
         assert_eq!((status, &faults["vendor_latency_ms"], &faults["crm_slow_ms"]), (200, &Value::from(1), &Value::from(0)));
     })
     .await;
+}
+
+#[tokio::test]
+async fn telnyx_at_its_own_path() {
+    let (sandbox, target) = sandbox(1, fast());
+    let key = sandbox.credentials().telnyx_public_key.clone();
+    with_server(&sandbox, async |address| {
+        let telnyx = driver("telnyx", &key, address);
+        let (status, answer) = send(address, &*telnyx, "http://127.0.0.1:8080/hooks/telnyx").await;
+        assert!(status == 200 && answer["data"]["id"].is_string(), "{status} {answer}");
+        assert_eq!(ask(address, "POST /v2/messages", JSON, "{}").await.0, 401);
+        until_idle(&sandbox).await;
+        let posts = genuine(&target, &*telnyx, Lane::Receipt);
+        let tries = |hook: &OutgoingHook| serde_json::from_slice::<Value>(&hook.body).unwrap()["meta"]["attempt"].as_u64();
+        assert_eq!(posts.len(), 3, "one of the two failed once");
+        assert!(posts.iter().any(|hook| tries(hook) >= Some(2)), "what is sent again is counted and signed again");
+        target.posts.lock().unwrap().clear();
+        sandbox.reply(PHONE, SENDER, "Hi").unwrap();
+        until_idle(&sandbox).await;
+        let posts = genuine(&target, &*telnyx, Lane::Inbound);
+        assert!(!posts.is_empty() && posts.iter().all(|hook| hook.url == "http://127.0.0.1:8080/hooks/telnyx"), "{posts:?}");
+    })
+    .await;
+    let seen = sandbox.snapshot();
+    assert_eq!((seen.texts.len(), seen.replies.len(), seen.totals.accepted, seen.calls.vendor), (1, 1, 1, 2));
+    assert_eq!(sandbox.screen(PHONE, 9).unwrap().shown.len(), 2);
+}
+
+#[tokio::test]
+async fn sinch_at_its_own_path_and_the_last_to_text_gets_the_reply() {
+    let (sandbox, target) = sandbox(0, fast());
+    let key = sandbox.credentials().telnyx_public_key.clone();
+    with_server(&sandbox, async |address| {
+        let sinch = driver("sinch", "token", address);
+        let (status, answer) = send(address, &*sinch, "http://127.0.0.1:8080/hooks/sinch").await;
+        assert!(status == 201 && answer["id"].is_string(), "{status} {answer}");
+        until_idle(&sandbox).await;
+        assert!(!genuine(&target, &*sinch, Lane::Receipt).is_empty());
+        target.posts.lock().unwrap().clear();
+        sandbox.reply(PHONE, SENDER, "Hi").unwrap();
+        until_idle(&sandbox).await;
+        let posts = genuine(&target, &*sinch, Lane::Inbound);
+        assert_eq!(posts.iter().map(|hook| hook.url.as_str()).collect::<Vec<_>>(), ["http://127.0.0.1:8080/hooks/sinch"]);
+        let telnyx = driver("telnyx", &key, address);
+        assert_eq!(send(address, &*telnyx, "http://127.0.0.1:8080/hooks/telnyx").await.0, 200);
+        until_idle(&sandbox).await;
+        target.posts.lock().unwrap().clear();
+        sandbox.reply(PHONE, SENDER, "And you?").unwrap();
+        sandbox.reply("+14155550199", SENDER, "Who is this?").unwrap();
+        until_idle(&sandbox).await;
+        let mut urls: Vec<String> = target.posts.lock().unwrap().iter().map(|hook| hook.url.clone()).collect();
+        urls.sort_unstable();
+        assert_eq!(urls, ["http://127.0.0.1:8080/hooks/telnyx", "http://127.0.0.1:8080/hooks/twilio"]);
+    })
+    .await;
+    let seen = sandbox.snapshot_of(2);
+    assert_eq!(seen.replies.iter().map(|reply| reply.body.as_str()).collect::<Vec<_>>(), ["And you?", "Who is this?"]);
+    assert_eq!((seen.texts.len(), seen.totals.texts, sandbox.tally(1).bodies.len(), sandbox.texts_from(2).len()), (2, 2, 1, 0));
 }

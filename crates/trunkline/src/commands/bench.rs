@@ -3,6 +3,7 @@
 //! Server and sandbox are processes of their own; this one drives, waits, and then counts on the phones. The load is in
 //! `load`, what is read off the processes in `meter`, the counting in `tally`.
 
+mod codes;
 mod load;
 mod meter;
 mod tally;
@@ -19,6 +20,7 @@ use trunkline_core::clock::{Clock, SystemClock};
 use trunkline_sim::fixtures;
 
 use crate::output::{self, EXIT_FOUND, EXIT_OK, tell};
+use codes::Codes;
 use load::Load;
 use meter::Meter;
 
@@ -34,6 +36,9 @@ pub(crate) struct Bench {
     /// Events in one request.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     batch: u32,
+    /// Codes asked for one by one, ten a second, while the texts of the events wait; those are marketing then.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    codes: u32,
     /// Keep the folder with configuration, store and logs, and say where it is.
     #[arg(long)]
     keep: bool,
@@ -56,18 +61,27 @@ impl Bench {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let target = format!("http://127.0.0.1:{port}");
         let sandbox = start(folder.path(), "sim", &["--listen", "127.0.0.1:0", "--target", &target, "--quick-receipts", "--json"]).await?;
-        write_config(folder.path(), port, &sandbox.url)?;
+        write_config(folder.path(), port, &sandbox.url, self.codes > 0)?;
         let made = command(folder.path())?.args(["keys", "create", "bench", "--json"]).output().await?;
         let key: Value = serde_json::from_slice(&made.stdout).with_context(|| format!("no key: {}", String::from_utf8_lossy(&made.stderr)))?;
         let server = start(folder.path(), "serve", &["--json"]).await?;
 
-        let load = Load { target, key: key.get("key").and_then(Value::as_str).unwrap_or_default().to_owned(), messages: self.messages, rate: self.rate, batch: self.batch };
+        let load = Load {
+            target,
+            key: key.get("key").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            messages: self.messages,
+            rate: self.rate,
+            batch: self.batch,
+            codes: self.codes,
+        };
         let clock = SystemClock::new();
         let mut meter = Meter::start(server.pid, sandbox.pid)?;
         let began = clock.uptime();
         load.drive(&clock).await?;
         let accepted = clock.uptime();
-        load.finish(&sandbox.url, &mut meter).await?;
+        let codes = async { if self.codes > 0 { Codes::ask(&load, &sandbox.url, self.codes).await.map(Some) } else { Ok(None) } };
+        let (codes, finished) = tokio::join!(codes, load.finish(&sandbox.url, &mut meter));
+        let (codes, ()) = (codes?, finished?);
         let ended = clock.uptime();
         meter.stop()?;
 
@@ -77,7 +91,7 @@ impl Bench {
         stop(sandbox).await?;
         let seconds = seconds(ended.since(began).0);
         let each = |micros: u64| micros / u64::from(self.messages);
-        let result = json!({
+        let mut result = json!({
             "messages": self.messages, "batch": self.batch, "rate": self.rate, "seconds": round(seconds), "accept_seconds": round(self::seconds(accepted.since(began).0)),
             "lifecycle_per_s": (f64::from(self.messages) / seconds).round(),
             "server_cpu_us_per_message": each(meter.server_micros), "sandbox_cpu_us_per_message": each(meter.sandbox_micros),
@@ -86,6 +100,16 @@ impl Bench {
             "store_bytes_per_message": counted.store_bytes / u64::from(self.messages), "peak_rss_mb": meter.peak_rss_kb / 1_024,
             "writebacks_per_message": round(counted.writebacks_per_message), "lost": counted.lost, "twice": counted.twice, "verify_differences": counted.differences,
         });
+        let mut codes_lost = 0;
+        if let (Some(codes), Some(fields)) = (codes, result.as_object_mut()) {
+            let left = codes.left(folder.path()).await?;
+            codes_lost = left.missing;
+            let measured = [("code_to_dispatch_ms_p50", left.p50), ("code_to_dispatch_ms_p99", left.p99), ("code_to_dispatch_ms_max", left.longest)];
+            fields.extend(measured.map(|(name, value)| (name.to_owned(), json!(value))));
+            fields.insert("codes".to_owned(), json!(self.codes));
+            fields.insert("waiting_at_first_code".to_owned(), json!(codes.waiting));
+            fields.insert("codes_lost".to_owned(), json!(left.missing));
+        }
         if self.json {
             output::json(&result)?;
         } else {
@@ -95,7 +119,7 @@ impl Bench {
         if self.keep {
             tell(&format!("kept: {}", folder.path().display()));
         }
-        Ok(if counted.lost == 0 && counted.twice == 0 && counted.differences == 0 { EXIT_OK } else { EXIT_FOUND })
+        Ok(if codes_lost == 0 && counted.lost == 0 && counted.twice == 0 && counted.differences == 0 { EXIT_OK } else { EXIT_FOUND })
     }
 }
 
@@ -137,7 +161,7 @@ async fn stop(mut running: Running) -> anyhow::Result<()> {
 }
 
 /// The shipped configuration with one journey, a source for the load, and a sender that is not slowed down.
-fn write_config(folder: &Path, port: u16, sandbox: &str) -> anyhow::Result<()> {
+fn write_config(folder: &Path, port: u16, sandbox: &str, marketing: bool) -> anyhow::Result<()> {
     let wanted = |path: &str| matches!(path, "trunkline.toml" | "connectors/crm.toml");
     for (path, text) in fixtures::SHIPPED.iter().filter(|(path, _)| wanted(path)) {
         let text = text
@@ -145,10 +169,12 @@ fn write_config(folder: &Path, port: u16, sandbox: &str) -> anyhow::Result<()> {
             .replace("http://127.0.0.1:8081", sandbox)
             .replace("rate = { per_second = 100, burst = 100 }", "rate = { per_second = 100000, burst = 100000 }")
             .replace("{ env = ", "{ file = ");
-        place(folder, path, &text)?;
+        let policy = if marketing && path == &"trunkline.toml" { codes::POLICY } else { "" };
+        place(folder, path, &format!("{text}{policy}"))?;
     }
     for (path, text) in load::CONFIG {
-        place(folder, path, text)?;
+        let purpose = if marketing { "\"marketing\"" } else { "\"transactional\"" };
+        place(folder, path, &text.replace("\"transactional\"", purpose))?;
     }
     for secret in [("TWILIO_AUTH_TOKEN", fixtures::AUTH_TOKEN), ("connectors/CRM_TOKEN", fixtures::CRM_TOKEN), ("CRM_TOKEN", fixtures::CRM_TOKEN)] {
         place(folder, secret.0, secret.1)?;

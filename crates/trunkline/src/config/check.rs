@@ -14,6 +14,8 @@ use trunkline_connectors::registry::{PROVIDERS, SOURCES};
 use trunkline_core::expr::{Engine, ExprError};
 use trunkline_core::number::Number;
 use trunkline_core::segment;
+use trunkline_core::time::Span;
+use trunkline_engine::definitions::VerifyMode;
 
 use super::diagnose::{Diagnoses, Key, Severity};
 use super::files::{ConnectorFile, File, Files, SourceFile};
@@ -62,6 +64,15 @@ fn main(files: &Files, found: &mut Diagnoses) {
         }
         if account.secrets.is_empty() {
             found.error(path, at!["accounts", name.as_str(), "secrets"], "is empty", "give the auth token, such as { env = \"TWILIO_AUTH_TOKEN\" }");
+        }
+        // Each of these signs hooks with something of its own.
+        if account.signing_keys.is_empty() && account.verify == VerifyMode::Enforce && matches!(account.provider.as_str(), "telnyx" | "sinch") {
+            let fix = "give what its webhooks are signed with (Telnyx: the public key; Sinch: the webhook secret), such as { env = \"SINCH_HOOK_SECRET\" }";
+            found.error(path, at!["accounts", name.as_str()], "has no signing_keys, so that every receipt would be refused", fix);
+        }
+        // What is asked about an unclear text rests on its call being over by then.
+        if account.timeout.0 <= 0 || account.timeout > Span::secs(30) {
+            found.error(path, at!["accounts", name.as_str(), "timeout"], "is not a time up to 30 seconds", "write one such as \"10s\"");
         }
         if files.sources.contains_key(name) {
             let problem = format!("'{name}' is also the name of a source, and both would answer at /hooks/{name}");

@@ -75,3 +75,13 @@ fn a_missing_secret_is_named() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("CRM_TOKEN is not set") && text.contains("export CRM_TOKEN"), "{text}");
 }
+
+#[test]
+fn an_account_whose_receipts_nobody_could_check_is_named() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let shipped = std::fs::read_to_string(folder.path().join("trunkline.toml")).unwrap();
+    let accounts = "[accounts.sinch]\nprovider = \"sinch\"\naccount_id = \"plan\"\nsecrets = [{ env = \"TWILIO_AUTH_TOKEN\" }]\nverify = \"enforce\"\ntimeout = \"2m\"\n";
+    folder.write("trunkline.toml", &format!("{shipped}\n{accounts}"));
+    let told: Vec<String> = problems(&folder).iter().filter(|p| p["severity"] == "error").map(|p| p["problem"].as_str().unwrap().to_owned()).collect();
+    assert!(told.iter().any(|p| p.contains("no signing_keys")) && told.iter().any(|p| p.contains("30 seconds")) && told.len() == 2, "{told:?}");
+}

@@ -43,6 +43,8 @@ pub(super) struct Load {
     pub(super) messages: u32,
     pub(super) rate: Option<u32>,
     pub(super) batch: u32,
+    /// Texts asked for beside the events.
+    pub(super) codes: u32,
 }
 
 impl Load {
@@ -110,7 +112,7 @@ impl Load {
             let state = get(&transport, &format!("{sandbox}/sandbox/state?latest=0")).await?;
             let done = state.pointer("/totals/crm_final").and_then(Value::as_u64).unwrap_or(0);
             bar.set_position(done);
-            if done >= u64::from(self.messages) {
+            if done >= u64::from(self.messages + self.codes) {
                 bar.finish_and_clear();
                 return Ok(());
             }
@@ -146,7 +148,7 @@ fn http_post() -> http::Method {
     http::Method::POST
 }
 
-async fn get(transport: &HttpTransport, url: &str) -> anyhow::Result<Value> {
+pub(super) async fn get(transport: &HttpTransport, url: &str) -> anyhow::Result<Value> {
     let request = Request { method: http::Method::GET, url: url.to_owned(), headers: Vec::new(), body: Vec::new().into(), timeout: Span::secs(60) };
     let response = transport.call(request).await.context("the sandbox does not answer")?;
     serde_json::from_slice(&response.body).with_context(|| format!("{url} was answered with {}", response.status))
@@ -170,6 +172,6 @@ fn event(n: u32) -> Value {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a load generator waits for real processes")]
-async fn pause(span: Span) {
+pub(super) async fn pause(span: Span) {
     tokio::time::sleep(span.std()).await;
 }

@@ -4,6 +4,7 @@
 //! vendor without signatures must be spelled out in configuration.
 
 pub mod ask;
+pub mod codes;
 pub mod sinch;
 pub mod telnyx;
 pub mod twilio;
@@ -15,6 +16,7 @@ use trunkline_core::outcome::Outcome;
 use trunkline_core::time::{Span, Time};
 
 use self::ask::{Listing, Looked, NotListed, Page, Resolution, Sent};
+use self::codes::Codes;
 use crate::hook::{RawHook, Refused};
 use crate::http::{Reply, Request, Response};
 
@@ -99,12 +101,20 @@ pub trait Provider: Send + Sync {
     fn send(&self, text: &Outbound<'_>) -> Request;
     /// What came of it. Unknown answers are never success and never permanent.
     fn outcome(&self, reply: &Reply) -> Outcome;
-    /// Whether a refusal's code is in the table; one that is not raises an alert.
-    fn knows_code(&self, code: &str) -> bool;
+    /// The vendor's codes.
+    fn codes(&self) -> Codes;
+    /// Whether a code is in the table; one that is not raises an alert.
+    fn knows_code(&self, code: &str) -> bool {
+        self.codes().row(code).is_some()
+    }
     /// What a receipt's code is about, for people.
-    fn receipt_class(&self, code: &str) -> Option<&'static str>;
+    fn receipt_class(&self, code: &str) -> Option<&'static str> {
+        self.codes().row(code).map(|row| row.receipt).filter(|class| !class.is_empty())
+    }
     /// Whether a refusal or receipt with this code means that the vendor blocks this recipient for the sender.
-    fn is_block(&self, code: &str) -> bool;
+    fn is_block(&self, code: &str) -> bool {
+        self.codes().row(code).is_some_and(|row| row.opt_out)
+    }
     /// How an unclear answer of this vendor can be cleared up.
     fn resolution(&self) -> Resolution;
     /// The look-up of an attempt of unknown fate; nothing if the vendor has none.

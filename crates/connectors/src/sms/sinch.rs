@@ -19,10 +19,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use trunkline_core::id::{AttemptId, hash16};
 use trunkline_core::message::Evidence;
-use trunkline_core::outcome::{Outcome, Refusal};
+use trunkline_core::outcome::Outcome;
 use trunkline_core::time::{Span, Time};
 
 use super::ask::{Candidate, Listing, Looked, NotListed, Page, Resolution, Sent};
+use super::codes::Codes;
 use super::{Item, Lane, Outbound, Provider, ProviderEvent, Unreadable};
 use crate::hook::{RawHook, Refused, hmac_matches};
 use crate::http::{Reply, Request, Response};
@@ -49,7 +50,7 @@ const REACH: Span = Span::hours(4);
 /// The largest page.
 const PAGE: &str = "100";
 
-static ERRORS: &str = include_str!("../../data/sinch_errors.csv");
+const CODES: Codes = Codes { vendor: "Sinch", table: include_str!("../../data/sinch_errors.csv") };
 
 /// One service plan.
 pub struct Sinch {
@@ -116,27 +117,17 @@ impl Provider for Sinch {
             },
             429 => Outcome::Throttled { retry_after: response.retry_after(), vendor_code: problem(response).map_or_else(|| "429".to_owned(), |p| p.code) },
             // Documented as a token that is not valid for the plan; a body is only promised with 400 and 403.
-            401 if response.body.trim_ascii().is_empty() => {
-                refused(Problem { code: "unauthorized".to_owned(), text: "the API token is not valid for this service plan".to_owned() }, response)
-            }
+            401 if response.body.trim_ascii().is_empty() => CODES.refused("unauthorized".to_owned(), "the API token is not valid for this service plan", response),
             400..=499 if status != 408 => match problem(response) {
-                Some(problem) => refused(problem, response),
+                Some(problem) => CODES.refused(problem.code, &problem.text, response),
                 None => Outcome::Ambiguous { cause: format!("HTTP {status} that is not Sinch's own") },
             },
             _ => Outcome::Ambiguous { cause: format!("HTTP {status} after the request was written") },
         }
     }
 
-    fn knows_code(&self, code: &str) -> bool {
-        row(code).is_some()
-    }
-
-    fn receipt_class(&self, code: &str) -> Option<&'static str> {
-        row(code).map(|r| r.receipt).filter(|c| !c.is_empty())
-    }
-
-    fn is_block(&self, code: &str) -> bool {
-        row(code).is_some_and(|r| r.opt_out)
+    fn codes(&self) -> Codes {
+        CODES
     }
 
     fn resolution(&self) -> Resolution {
@@ -402,33 +393,6 @@ fn stamp(at: Time) -> String {
 
 fn problem(response: &Response) -> Option<Problem> {
     serde_json::from_slice(&response.body).ok()
-}
-
-fn refused(problem: Problem, response: &Response) -> Outcome {
-    let message: String = problem.text.chars().take(200).collect();
-    let vendor_code = problem.code;
-    let class = match row(&vendor_code).map(|r| r.reply).unwrap_or_default() {
-        "throttled" => return Outcome::Throttled { retry_after: response.retry_after(), vendor_code },
-        "transient" => return Outcome::Transient { cause: format!("Sinch refused it for now (code {vendor_code})") },
-        "number" => Refusal::Number,
-        "account" => Refusal::Account,
-        "content" => Refusal::Content,
-        _ if matches!(response.status, 401 | 403) => Refusal::Account,
-        _ => Refusal::Policy,
-    };
-    Outcome::Permanent { class, vendor_code, message }
-}
-
-struct Row {
-    reply: &'static str,
-    receipt: &'static str,
-    opt_out: bool,
-}
-
-fn row(code: &str) -> Option<Row> {
-    let line = ERRORS.lines().find(|l| l.split(',').next() == Some(code))?;
-    let mut cells = line.split(',').skip(2);
-    Some(Row { reply: cells.next()?, receipt: cells.next()?, opt_out: cells.next()? == "yes" })
 }
 
 #[cfg(test)]

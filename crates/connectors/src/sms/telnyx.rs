@@ -19,10 +19,11 @@ use serde_json::Value;
 use trunkline_core::id::hash16;
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::Evidence;
-use trunkline_core::outcome::{Outcome, Refusal};
+use trunkline_core::outcome::Outcome;
 use trunkline_core::time::{Span, Time};
 
 use super::ask::{Listing, Looked, NotListed, Page, Resolution, Sent};
+use super::codes::Codes;
 use super::{Item, Lane, Outbound, Provider, ProviderEvent, Unreadable};
 use crate::hook::{RawHook, Refused};
 use crate::http::{Reply, Request, Response};
@@ -39,7 +40,7 @@ const TIMESTAMP: &str = "telnyx-timestamp";
 /// How far, in seconds, the signed time may be from ours, either way: as in Telnyx's own SDK.
 const TOLERANCE_SECS: u64 = 300;
 
-static ERRORS: &str = include_str!("../../data/telnyx_errors.csv");
+const CODES: Codes = Codes { vendor: "Telnyx", table: include_str!("../../data/telnyx_errors.csv") };
 
 /// One account.
 pub struct Telnyx {
@@ -147,23 +148,15 @@ impl Provider for Telnyx {
             409 => Outcome::Ambiguous { cause: "HTTP 409: another call with this idempotency key".to_owned() },
             422 if names_the_key(response) => Outcome::Ambiguous { cause: "HTTP 422: the idempotency key was used with another body".to_owned() },
             400..=499 if status != 408 => match problem(response) {
-                Some(problem) => refused(&problem, response),
+                Some(problem) => CODES.refused(problem.code, &problem.title, response),
                 None => Outcome::Ambiguous { cause: format!("HTTP {status} that is not Telnyx's own") },
             },
             _ => Outcome::Ambiguous { cause: format!("HTTP {status} after the request was written") },
         }
     }
 
-    fn knows_code(&self, code: &str) -> bool {
-        row(code).is_some()
-    }
-
-    fn receipt_class(&self, code: &str) -> Option<&'static str> {
-        row(code).map(|r| r.receipt).filter(|c| !c.is_empty())
-    }
-
-    fn is_block(&self, code: &str) -> bool {
-        row(code).is_some_and(|r| r.opt_out)
+    fn codes(&self) -> Codes {
+        CODES
     }
 
     fn resolution(&self) -> Resolution {
@@ -312,33 +305,6 @@ fn problem(response: &Response) -> Option<Problem> {
 /// these only means that it is asked again.
 fn names_the_key(response: &Response) -> bool {
     String::from_utf8_lossy(&response.body).to_ascii_lowercase().contains("idempoten")
-}
-
-fn refused(problem: &Problem, response: &Response) -> Outcome {
-    let code = problem.code.as_str();
-    let permanent = |class| Outcome::Permanent { class, vendor_code: code.to_owned(), message: problem.title.clone() };
-    match row(code).map(|r| r.reply).unwrap_or_default() {
-        "throttled" => Outcome::Throttled { retry_after: response.retry_after(), vendor_code: code.to_owned() },
-        "transient" => Outcome::Transient { cause: format!("Telnyx refused it for now (code {code})") },
-        "unclear" => Outcome::Ambiguous { cause: format!("HTTP {} with code {code}", response.status) },
-        "number" => permanent(Refusal::Number),
-        "account" => permanent(Refusal::Account),
-        "content" => permanent(Refusal::Content),
-        _ if matches!(response.status, 401 | 403) && row(code).is_none() => permanent(Refusal::Account),
-        _ => permanent(Refusal::Policy),
-    }
-}
-
-struct Row {
-    reply: &'static str,
-    receipt: &'static str,
-    opt_out: bool,
-}
-
-fn row(code: &str) -> Option<Row> {
-    let line = ERRORS.lines().find(|l| l.split(',').next() == Some(code))?;
-    let mut cells = line.split(',').skip(2);
-    Some(Row { reply: cells.next()?, receipt: cells.next()?, opt_out: cells.next()? == "yes" })
 }
 
 #[cfg(test)]

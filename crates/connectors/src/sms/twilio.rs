@@ -18,10 +18,11 @@ use serde::Deserialize;
 use trunkline_core::id::hash16;
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::Evidence;
-use trunkline_core::outcome::{Outcome, Refusal};
+use trunkline_core::outcome::Outcome;
 use trunkline_core::time::{Span, Time};
 
 use super::ask::{Listing, Looked, NotListed, Page, Resolution, Sent};
+use super::codes::Codes;
 use super::{Item, Lane, Outbound, Provider, ProviderEvent, Unreadable};
 use crate::hook::{RawHook, Refused, hmac_matches, sha256_hex};
 use crate::http::{Reply, Request, Response};
@@ -33,7 +34,7 @@ pub const ATTEMPT_PARAM: &str = "attempt";
 /// The longest text the API takes.
 pub const LONGEST: usize = 1_600;
 
-static ERRORS: &str = include_str!("../../data/twilio_errors.csv");
+const CODES: Codes = Codes { vendor: "Twilio", table: include_str!("../../data/twilio_errors.csv") };
 
 /// One account.
 pub struct Twilio {
@@ -100,23 +101,15 @@ impl Provider for Twilio {
             },
             429 => Outcome::Throttled { retry_after: response.retry_after(), vendor_code: problem(response).map_or_else(|| "429".to_owned(), |p| p.code.to_string()) },
             400..=499 if status != 408 => match problem(response) {
-                Some(problem) => refused(&problem, response),
+                Some(problem) => CODES.refused(problem.code.to_string(), &problem.message, response),
                 None => Outcome::Ambiguous { cause: format!("HTTP {status} that is not Twilio's own") },
             },
             _ => Outcome::Ambiguous { cause: format!("HTTP {status} after the request was written") },
         }
     }
 
-    fn knows_code(&self, code: &str) -> bool {
-        row(code).is_some()
-    }
-
-    fn receipt_class(&self, code: &str) -> Option<&'static str> {
-        row(code).map(|r| r.receipt).filter(|c| !c.is_empty())
-    }
-
-    fn is_block(&self, code: &str) -> bool {
-        row(code).is_some_and(|r| r.opt_out)
+    fn codes(&self) -> Codes {
+        CODES
     }
 
     fn resolution(&self) -> Resolution {
@@ -304,33 +297,6 @@ fn form(hook: &RawHook) -> BTreeMap<String, String> {
 
 fn problem(response: &Response) -> Option<Problem> {
     serde_json::from_slice(&response.body).ok()
-}
-
-fn refused(problem: &Problem, response: &Response) -> Outcome {
-    let vendor_code = problem.code.to_string();
-    let message: String = problem.message.chars().take(200).collect();
-    let permanent = |class| Outcome::Permanent { class, vendor_code: vendor_code.clone(), message: message.clone() };
-    match row(&vendor_code).map(|r| r.reply).unwrap_or_default() {
-        "throttled" => Outcome::Throttled { retry_after: response.retry_after(), vendor_code },
-        "transient" => Outcome::Transient { cause: format!("Twilio refused it for now (code {vendor_code})") },
-        "number" => permanent(Refusal::Number),
-        "account" => permanent(Refusal::Account),
-        "content" => permanent(Refusal::Content),
-        _ if matches!(response.status, 401 | 403) => permanent(Refusal::Account),
-        _ => permanent(Refusal::Policy),
-    }
-}
-
-struct Row {
-    reply: &'static str,
-    receipt: &'static str,
-    opt_out: bool,
-}
-
-fn row(code: &str) -> Option<Row> {
-    let line = ERRORS.lines().find(|l| l.split(',').next() == Some(code))?;
-    let mut cells = line.split(',').skip(2);
-    Some(Row { reply: cells.next()?, receipt: cells.next()?, opt_out: cells.next()? == "yes" })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use trunkline_core::id::{AttemptId, MessageId};
+use trunkline_core::outcome::Refusal;
 
 use super::*;
 use crate::http::{Phase, TransportError};
@@ -220,12 +221,12 @@ fn refusals_have_a_class() {
 
 #[test]
 fn every_row_of_the_table_can_be_read() {
-    let codes: Vec<&str> = ERRORS.lines().filter(|l| !l.starts_with('#')).skip(1).map(|l| l.split(',').next().unwrap()).collect();
+    let codes: Vec<&str> = CODES.table.lines().filter(|l| !l.starts_with('#')).skip(1).map(|l| l.split(',').next().unwrap()).collect();
     assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "a code is there twice");
-    for line in ERRORS.lines().filter(|l| !l.starts_with('#')).skip(1) {
+    for line in CODES.table.lines().filter(|l| !l.starts_with('#')).skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
         let [code, name, reply, receipt, opt_out] = cells.as_slice() else { panic!("{line}") };
-        assert!(row(code).is_some() && !name.is_empty(), "{line}");
+        assert!(CODES.row(code).is_some() && !name.is_empty(), "{line}");
         assert!(["", "number", "policy", "content", "account", "throttled", "transient", "unclear"].contains(reply), "{line}");
         assert!(["", "number", "policy", "content", "account", "carrier"].contains(receipt), "{line}");
         assert!(["", "yes"].contains(opt_out), "{line}");

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use trunkline_core::id::{AttemptId, MessageId};
+use trunkline_core::outcome::Refusal;
 
 use super::*;
 use crate::http::{Phase, TransportError};

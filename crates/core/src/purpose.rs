@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::quiet::Window;
 use crate::resolve::Unclear;
+use crate::retry::RetryPolicy;
 use crate::time::Span;
 
 /// The closed list of purposes.
@@ -127,8 +128,11 @@ pub struct Policy {
     pub window: Option<Window>,
     /// How long after its making a text is still worth sending.
     pub ttl: Span,
-    /// How often one text is tried before it fails.
+    /// How often one text may fail for now before it fails for good.
     pub max_attempts: u32,
+    /// How each class of failure is tried again.
+    #[serde(default)]
+    pub retry: RetryPolicy,
     /// What happens to a text that is unclear when asking is over.
     #[serde(default)]
     pub unclear: Unclear,
@@ -155,6 +159,6 @@ impl Policy {
         };
         // A code that does not come is asked for again anyway, and is worth nothing a quarter of an hour later.
         let (unclear, within) = if purpose == Purpose::Otp { (Unclear::PreferDelivery, Span::secs(60)) } else { (Unclear::default(), resolve_within()) };
-        Policy { consent, window, ttl, max_attempts: 6, unclear, resolve_within: within }
+        Policy { consent, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within }
     }
 }

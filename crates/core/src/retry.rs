@@ -62,13 +62,54 @@ pub enum Next {
     },
 }
 
+/// How one class of failure is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// The longest first wait; it doubles with each try.
+    pub base: Span,
+    /// The longest wait of all.
+    pub cap: Span,
+    /// How many tries may end like this; absent means as many as fit before the deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// How long after the first try there may be another; absent means until the deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Span>,
+}
+
+/// How each class of failure is tried again. A class that is absent is tried as always: transient failures as often as the
+/// purpose's `max_attempts` says, a vendor that asks for patience and an account that is ours to mend for as long as
+/// the text is worth sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Certainly not taken, and may be later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transient: Option<Retry>,
+    /// The vendor asks for patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<Retry>,
+    /// The account is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Retry>,
+}
+
+const AS_ALWAYS: Retry = Retry { base: TEXTS.base, cap: TEXTS.cap, attempts: None, window: None };
+/// How long a text waits at least for an account that is ours to mend.
+const MENDING: Span = Span::mins(1);
+
 /// The facts of an attempt that just ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Tried {
-    /// How many attempts there were, this one included.
+    /// How many attempts ended like this one, this one included.
     pub attempts: u32,
-    /// How many the purpose allows.
+    /// How many transient failures the purpose allows.
     pub max_attempts: u32,
+    /// How the purpose tries again.
+    pub policy: RetryPolicy,
+    /// When the first attempt was made.
+    pub first_at: Time,
     /// The message's deadline.
     pub deadline: Time,
     /// When the vendor is asked about it, should it be unclear.
@@ -77,27 +118,43 @@ pub struct Tried {
 
 /// Decides from an outcome; `jitter` is any random number.
 pub fn after(outcome: &Outcome, tried: Tried, now: Time, jitter: u64) -> Next {
-    let again = |retry_after| {
-        if tried.attempts >= tried.max_attempts {
-            return Next::Fail;
-        }
-        let at = now + TEXTS.wait(tried.attempts, retry_after, jitter);
-        if at >= tried.deadline { Next::Expire } else { Next::Retry { at } }
-    };
+    let transient = tried.policy.transient.unwrap_or(Retry { attempts: Some(tried.max_attempts), ..AS_ALWAYS });
     match outcome {
         Outcome::Accepted { .. } => Next::Taken,
         Outcome::Ambiguous { .. } => Next::Unknown { ask_at: Some(tried.ask_at) },
-        Outcome::Throttled { retry_after, .. } => again(*retry_after),
+        // A vendor that asks for a second again and again means more than a second.
+        Outcome::Throttled { retry_after, .. } => {
+            let retry = tried.policy.throttled.unwrap_or(AS_ALWAYS);
+            let asked = retry_after.map_or(Span::ZERO, |asked| retry.backoff().wait(tried.attempts, Some(asked), jitter));
+            again(retry, tried, now, Span(asked.0.max(retry.backoff().wait(tried.attempts, None, jitter).0)))
+        }
         // An account that is refused is ours to mend: the text waits for it as long as it is worth sending, however
         // often that was tried.
         Outcome::Permanent { class: Refusal::Account, .. } => {
-            let at = now + Span::mins(1) + TEXTS.wait(tried.attempts, None, jitter);
-            if at >= tried.deadline { Next::Expire } else { Next::Retry { at } }
+            let retry = tried.policy.account.unwrap_or(AS_ALWAYS);
+            again(retry, tried, now, Span(MENDING.0 + retry.backoff().wait(tried.attempts, None, jitter).0))
         }
         Outcome::Permanent { class: Refusal::Number | Refusal::Policy | Refusal::Content, .. } => Next::Fail,
-        Outcome::Transient { .. } => again(None),
-        Outcome::NotWritten { .. } => again(Some(Span::ZERO)),
+        Outcome::Transient { .. } => again(transient, tried, now, transient.backoff().wait(tried.attempts, None, jitter)),
+        Outcome::NotWritten { .. } => again(transient, tried, now, Span::ZERO),
     }
+}
+
+impl Retry {
+    /// The shape of its waits.
+    const fn backoff(self) -> Backoff {
+        Backoff { base: self.base, cap: self.cap }
+    }
+}
+
+/// After a wait, if the class allows another try and there is time for it.
+fn again(retry: Retry, tried: Tried, now: Time, wait: Span) -> Next {
+    let at = now + wait;
+    let over = retry.window.is_some_and(|window| at >= tried.first_at + window);
+    if over || retry.attempts.is_some_and(|most| tried.attempts >= most) {
+        return Next::Fail;
+    }
+    if at >= tried.deadline { Next::Expire } else { Next::Retry { at } }
 }
 
 #[cfg(test)]
@@ -105,7 +162,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TRIED: Tried = Tried { attempts: 1, max_attempts: 3, deadline: Time(3_600_000_000), ask_at: Time(7) };
+    const POLICY: RetryPolicy = RetryPolicy { transient: None, throttled: None, account: None };
+    const TRIED: Tried = Tried { attempts: 1, max_attempts: 3, policy: POLICY, first_at: Time(0), deadline: Time(3_600_000_000), ask_at: Time(7) };
 
     #[test]
     fn classes() {
@@ -120,6 +178,28 @@ mod tests {
         assert_eq!(after(&transient, TRIED, Time(3_599_999_999), 3_999_999), Next::Expire);
         let throttled = Outcome::Throttled { retry_after: Some(Span::secs(30)), vendor_code: "20429".into() };
         assert_eq!(after(&throttled, TRIED, Time(0), 0), Next::Retry { at: Time(30_000_000) });
+    }
+
+    #[test]
+    fn a_class_is_tried_as_its_policy_says() {
+        let retry = |attempts, window| Some(Retry { base: Span::secs(1), cap: Span::secs(8), attempts, window });
+        let policy = RetryPolicy { transient: retry(Some(5), None), throttled: retry(Some(2), None), account: retry(None, Some(Span::mins(5))) };
+        let tried = |attempts| Tried { attempts, policy, ..TRIED };
+        let transient = Outcome::Transient { cause: "refused connection".into() };
+        assert!(matches!(after(&transient, tried(4), Time(0), 7), Next::Retry { .. }));
+        assert_eq!(after(&transient, tried(5), Time(0), 7), Next::Fail);
+        let throttled = Outcome::Throttled { retry_after: None, vendor_code: "429".into() };
+        assert_eq!((after(&throttled, tried(2), Time(0), 7), after(&throttled, Tried { attempts: 50, ..TRIED }, Time(0), 7)), (Next::Fail, Next::Retry { at: Time(7) }));
+        let refused = Outcome::Permanent { class: Refusal::Account, vendor_code: "1".into(), message: String::new() };
+        assert!(matches!(after(&refused, tried(9), Time(0) + Span::mins(3), 7), Next::Retry { .. }));
+        assert_eq!(after(&refused, tried(9), Time(0) + Span::mins(4), 7), Next::Fail);
+    }
+
+    #[test]
+    fn a_vendor_that_asks_for_a_second_again_and_again_gets_more() {
+        let asks = Outcome::Throttled { retry_after: Some(Span::secs(1)), vendor_code: "429".into() };
+        let Next::Retry { at } = after(&asks, Tried { attempts: 6, ..TRIED }, Time(0), 100_000_000) else { panic!("tried again") };
+        assert!(at > Time(0) + Span::secs(60), "{at}");
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use trunkline_core::outcome::Outcome;
 use trunkline_core::owe::Owe;
 use trunkline_core::purpose::Policy;
 use trunkline_core::resolve::{Resolution, Unclear};
-use trunkline_core::retry::{self, Tried};
+use trunkline_core::retry;
 use trunkline_core::time::{Span, Time, Uptime};
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, Message, Place, ProviderRef};
@@ -24,7 +24,7 @@ use trunkline_store::{Command, StoreError, Unit};
 use crate::definitions::Account;
 use crate::effects::UNCLEAR;
 use crate::facts::find;
-use crate::settle::Heard;
+use crate::settle::{Heard, tried};
 use crate::{Engine, Stage, Tick};
 
 /// When a question is asked again whose answer nobody heard: longer than any call takes.
@@ -236,8 +236,8 @@ impl Engine {
         }
         let cause = "the look-up shows that the vendor did not take it".to_owned();
         let policy = self.definitions.policy(message.intent.purpose);
-        let tried = Tried { attempts: attempt.n, max_attempts: policy.max_attempts, deadline: message.intent.deadline, ask_at: now };
-        let next = retry::after(&Outcome::Transient { cause: cause.clone() }, tried, now, self.draw());
+        let outcome = Outcome::Transient { cause: cause.clone() };
+        let next = retry::after(&outcome, tried(message, attempt.n, &outcome, &policy, now), now, self.draw());
         Ok(Finding::NotTaken { cause, next })
     }
 

@@ -9,6 +9,7 @@ use trunkline_core::id::AttemptId;
 use trunkline_core::message;
 use trunkline_core::outcome::{Outcome, Refusal};
 use trunkline_core::owe::Owe;
+use trunkline_core::purpose::Policy;
 use trunkline_core::retry::{self, Tried};
 use trunkline_core::time::{Span, Time};
 use trunkline_store::command::MessageChange;
@@ -90,7 +91,7 @@ impl Engine {
         };
         let policy = self.definitions.policy(message.intent.purpose);
         let ask_at = account.provider.resolution().first(now, policy.resolve_within);
-        let tried = Tried { attempts: result.attempt.n, max_attempts: policy.max_attempts, deadline: message.intent.deadline, ask_at };
+        let tried = tried(message, result.attempt.n, &outcome, &policy, ask_at);
         let next = retry::after(&outcome, tried, now, self.draw());
         let event = message::Event::Settled { n: result.attempt.n, outcome: outcome.clone(), next };
         // Settled already: this result was committed before, and its acknowledgement was lost.
@@ -117,6 +118,14 @@ impl Engine {
             _ => Command::PutMessage(Box::new(change)),
         }
     }
+}
+
+/// What the retry of an attempt depends on.
+pub(crate) fn tried(message: &Message, n: u32, outcome: &Outcome, policy: &Policy, ask_at: Time) -> Tried {
+    let like = |a: &&message::Attempt| a.n != n && a.outcome.as_ref().is_some_and(|o| o.word() == outcome.word());
+    let attempts = u32::try_from(message.state.attempts.iter().filter(like).count()).unwrap_or(u32::MAX).saturating_add(1);
+    let first_at = message.state.attempts.first().map_or(ask_at, |a| a.claimed_at);
+    Tried { attempts, max_attempts: policy.max_attempts, policy: policy.retry, first_at, deadline: message.intent.deadline, ask_at }
 }
 
 /// A vendor's block as a ledger entry.

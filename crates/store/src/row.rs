@@ -5,6 +5,7 @@
 
 mod access;
 mod lists;
+mod queue;
 
 use std::collections::BTreeMap;
 
@@ -16,13 +17,14 @@ use trunkline_core::keyword::Keyword;
 use trunkline_core::message::State;
 use trunkline_core::number::Number;
 use trunkline_core::owe::{AlertKind, Subject};
-use trunkline_core::purpose::{Priority, Purpose};
+use trunkline_core::purpose::Purpose;
 use trunkline_core::segment::Size;
 use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
 
 pub use access::{ApiKey, Audit, Operator, Session, SignIns};
 pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, RunFilter, StepCount};
+pub use queue::Queue;
 
 /// What became of a source event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,26 +283,6 @@ pub struct Intent {
     /// Labels, such as the order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-}
-
-impl Intent {
-    /// Who goes first: the answer to a keyword goes with the codes.
-    pub fn priority(&self) -> Priority {
-        if self.origin.exempt() { Priority::Urgent } else { self.purpose.priority() }
-    }
-}
-
-/// Texts of one sender and priority, for whoever asks for those that are due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Queue {
-    /// The account.
-    pub account: String,
-    /// The sender.
-    pub sender: String,
-    /// Who goes first.
-    pub priority: Priority,
-    /// How many at most.
-    pub limit: usize,
 }
 
 /// A message: an intent and its life.

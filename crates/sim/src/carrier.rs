@@ -20,8 +20,8 @@ use crate::sinch::{SinchFake, SinchSettings};
 use crate::telnyx::{TelnyxFake, TelnyxSettings};
 use crate::vendor::{Vendor, VendorSettings};
 
-/// The seed of the key that signs a fake's hooks.
-const SIGNING_SEED: [u8; 32] = [7; 32];
+/// The seed of the key that signs Telnyx's hooks: the same everywhere, so that an account is configured once.
+pub(crate) const SIGNING_SEED: [u8; 32] = [7; 32];
 
 /// The dialects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

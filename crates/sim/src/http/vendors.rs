@@ -10,15 +10,12 @@ use trunkline_connectors::http::Request;
 use trunkline_core::time::Time;
 
 use super::Credentials;
-use crate::carrier::Dialect;
+use crate::carrier::{Dialect, SIGNING_SEED};
 use crate::faults::Faults;
 use crate::outgoing::{Answer, Called, Choice, Effect, OutgoingHook, PersonText, PhoneText};
 use crate::sinch::{SinchFake, SinchSettings};
 use crate::telnyx::{TelnyxFake, TelnyxSettings};
 use crate::vendor::{Vendor, VendorSettings};
-
-/// The seed of Telnyx's signing key: the same in every sandbox, so that an account is configured once.
-const SIGNING_SEED: [u8; 32] = [7; 32];
 
 /// All vendors.
 pub(super) struct Vendors {

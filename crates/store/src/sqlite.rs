@@ -82,6 +82,7 @@ impl SqliteStore {
     /// tests and the simulation.
     pub fn in_memory(owes: Owes) -> Result<SqliteStore, StoreError> {
         let mut connection = Connection::open_in_memory().map_err(failed)?;
+        schema::keep_plans(&connection)?;
         schema::migrate(&mut connection, Some([0x5a; 32]))?;
         Ok(SqliteStore { inner: Inner::Inline(Mutex::new(Writer { connection, owes })) })
     }

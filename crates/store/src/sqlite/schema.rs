@@ -3,6 +3,7 @@
 //! Its own file because what durability rests on (WAL, synchronous=FULL, no checkpoint on the writer's path) should
 //! be read in one place. Migrations go forward only, inside one transaction, checked by number and name.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
 use super::failed;
@@ -23,15 +24,20 @@ pub(super) fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA foreign_keys = OFF;")
         .map_err(failed)?;
+    keep_plans(connection)
+}
+
+/// Statements are planned once. Without the planner's stability guarantee, SQLite plans a statement anew whenever a
+/// value is bound that might change its plan, and `LIMIT ?` is such a place: half of the time went there.
+pub(super) fn keep_plans(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(256);
-    Ok(())
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed).map(drop)
 }
 
 pub(super) fn configure_reader(connection: &Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY).map_err(failed)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;").map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(256);
-    Ok(())
+    keep_plans(connection)
 }
 
 /// Brings the tables up to date; `key` is the installation key of a new store, drawn if not given.

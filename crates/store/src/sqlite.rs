@@ -83,6 +83,7 @@ impl SqliteStore {
     pub fn in_memory(owes: Owes) -> Result<SqliteStore, StoreError> {
         let mut connection = Connection::open_in_memory().map_err(failed)?;
         schema::migrate(&mut connection, Some([0x5a; 32]))?;
+        connection.set_prepared_statement_cache_capacity(256);
         Ok(SqliteStore { inner: Inner::Inline(Mutex::new(Writer { connection, owes })) })
     }
 

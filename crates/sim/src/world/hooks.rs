@@ -55,7 +55,7 @@ impl World {
     /// When a hook that is sent again as it was is too old, where its sender signs a time; else any later time.
     fn too_late(&mut self, hook: &OutgoingHook) -> Time {
         let (least, more) = match self.dialect {
-            _ if is_the_shops(hook) => (SHOP_PATIENCE + Span::hours(1), 20 * 3_600),
+            _ if is_the_shops(hook) => (Span::hours(49), 20 * 3_600),
             Dialect::Twilio | Dialect::Telnyx => (Span::mins(10), 48 * 3_600),
             Dialect::Sinch => (Span::hours(25), 24 * 3_600),
         };

@@ -120,7 +120,10 @@ impl World {
         let Some(customer) = self.anybody() else { return };
         let mut request = ProfileRequest { written_by: Some("shopify".to_owned()), ..ProfileRequest::default() };
         match self.below(3) {
-            0 => request.locale = Some(if self.below(2) == 0 { "fr" } else { "en" }.to_owned()),
+            0 => {
+                let locale = if self.below(2) == 0 { "fr" } else { "en" };
+                request.locale = Some(locale.to_owned());
+            }
             1 => {
                 let area = people::AREAS[self.below(6) as usize % people::AREAS.len()];
                 request.phone = Some(format!("{area}{:04}", 200 + self.below(50)));

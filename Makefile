@@ -6,12 +6,14 @@
 demo:
 	cargo run --release --bin trunkline -- demo
 
-# Everything that must hold before a change goes in, on one build of the dev profile.
+# Everything that must hold before a change goes in, on one build of the dev profile; the test with planted faults has its own.
 test:
 	scripts/install-test-deps.sh
 	$(MAKE) lint
 	if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace; fi
-	cargo run --quiet --bin trunkline -- simulate --seeds 100
+	cargo run --quiet --bin trunkline -- simulate --seeds 200
+	cargo run --quiet --bin trunkline -- simulate --seeds 20 --profile rough
+	cargo test -p trunkline-sim --features planted --test planted -- --nocapture
 	node tests/browser/run.mjs
 	tests/.venv/bin/python tests/sdk/test_sdk.py
 	node tests/sdk/test_sdk.mjs

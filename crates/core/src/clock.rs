@@ -105,6 +105,11 @@ impl ManualClock {
         self.uptime.fetch_add(span.0, Ordering::SeqCst);
     }
 
+    /// Moves business time alone, either way: somebody set the clock.
+    pub fn jump(&self, now: Time) {
+        self.now.store(now.0, Ordering::SeqCst);
+    }
+
     /// Moves business time to `now`, and uptime along if that is forward.
     pub fn set(&self, now: Time) {
         let before = self.now.swap(now.0, Ordering::SeqCst);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::{Decision, Verdict};
 use crate::id::{HookId, InboundId, MessageId};
 use crate::outcome::Outcome;
+use crate::planted::{Fault, planted};
 use crate::reason::Reason;
 pub use crate::resolve::{Finding, Question, Ruling};
 use crate::retry::Next;
@@ -479,7 +480,9 @@ pub fn apply(state: Option<&State>, event: &Event, at: Time) -> Result<State, Ig
         Event::Ruled { n, ruling, by, evidence, again } => unclear::ruled(&mut next, *n, *ruling, (by, evidence), *again)?,
         Event::Receipt { n, evidence, vendor_code, .. } => {
             let attempt = attempt(&mut next, *n)?;
-            attempt.evidence = attempt.evidence.take().max(evidence.map(|e| (e, vendor_code.clone())));
+            let told = evidence.map(|e| (e, vendor_code.clone()));
+            let before = attempt.evidence.take();
+            attempt.evidence = if planted(Fault::LastReceiptWins) { told.or(before) } else { before.max(told) };
         }
         Event::Canceled { reason } => {
             if !state.claimable() {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Outcome, Refusal};
+use crate::planted::{Fault, planted};
 use crate::time::{Span, Time};
 
 /// The shape of a backoff.
@@ -121,6 +122,7 @@ pub fn after(outcome: &Outcome, tried: Tried, now: Time, jitter: u64) -> Next {
     let transient = tried.policy.transient.unwrap_or(Retry { attempts: Some(tried.max_attempts), ..AS_ALWAYS });
     match outcome {
         Outcome::Accepted { .. } => Next::Taken,
+        Outcome::Ambiguous { .. } if planted(Fault::RetryOnTimeout) => again(transient, tried, now, Span::ZERO),
         Outcome::Ambiguous { .. } => Next::Unknown { ask_at: Some(tried.ask_at) },
         // A vendor that asks for a second again and again means more than a second.
         Outcome::Throttled { retry_after, .. } => {

@@ -11,6 +11,7 @@ use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::message;
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::purpose::Priority;
 use trunkline_core::rate::Grant;
 use trunkline_core::reason::Reason;
@@ -99,7 +100,7 @@ impl Engine {
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
         // What was left out for another text of its address is due still.
         let done = if claimed_for.is_empty() { units.len() } else { due.len() };
-        let landed = self.commit_all(now, "dispatch", units).await?;
+        let landed = if planted(Fault::CallBeforeCommit) { vec![true; units.len()] } else { self.commit_claims(now, "dispatch", units).await? };
         let claimed = self.clock.uptime();
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
         self.wake(&[]);
@@ -198,6 +199,9 @@ impl Engine {
     ) -> Option<Plan> {
         let behind = blocker(message, waiting);
         let mut verdict = self.ask_gate(&message.intent, address, behind, now);
+        if planted(Fault::GateOnce) {
+            verdict.decision = Decision::Send;
+        }
         if let Some(pause) = pauses.iter().find(|p| p.account == message.intent.account && p.until > now).filter(|_| verdict.decision == Decision::Send) {
             verdict.findings.push(Reason::AccountPaused { account: pause.account.clone() });
             verdict.decision = Decision::Hold { until: pause.until.min(message.intent.deadline) };

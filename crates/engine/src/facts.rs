@@ -8,6 +8,7 @@ use trunkline_core::consent::ConsentState;
 use trunkline_core::gate::{self, Facts, Reach, Verdict};
 use trunkline_core::id::{AddressId, MessageId};
 use trunkline_core::number::{Number, NumberError};
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::time::Time;
 use trunkline_core::zone;
 use trunkline_store::row::{Address, Event, Intent, Message, Place, Profile};
@@ -49,7 +50,7 @@ impl Engine {
             account: &intent.account,
             sender: &intent.sender,
             exempt: intent.origin.exempt(),
-            behind,
+            behind: behind.filter(|_| !planted(Fault::OrderIgnored)),
         };
         gate::ask(&facts, now)
     }

@@ -8,8 +8,9 @@ mod inbound;
 use std::collections::{BTreeMap, BTreeSet};
 
 use trunkline_connectors::sms::{Item, ProviderEvent, Unreadable};
-use trunkline_core::id::{AttemptId, MessageId};
+use trunkline_core::id::{AttemptId, MessageId, hash16};
 use trunkline_core::message;
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{Event, Hook, HookLane, HookState, Message, ProviderRef};
 use trunkline_store::{Applied, Command, StoreError, Unit};
@@ -63,7 +64,7 @@ impl Engine {
         let Some(mapping) = source.mappings.iter().find(|m| m.topics.contains(&event.kind)) else {
             return Ok(Unit::one(Command::MoveHook(hook.id, HookState::Done, format!("no mapping reads topic '{}'", event.kind))));
         };
-        let id = self.key.event(&event.source, &event.id);
+        let id = if planted(Fault::EventsNotDeduped) { self.key.event(&event.source, &hook.id.to_string()) } else { self.key.event(&event.source, &event.id) };
         let mapped = mapping.apply(&self.expr, &source.system, &event).map_err(|e| format!("sources/{}.toml, topic '{}': {e}", hook.name, event.kind))?;
         let row = Event { id, mapped, received_at: hook.received_at, hook: Some(hook.id), fate: None };
         Ok(Unit(vec![Command::AcceptEvent(Box::new(row)), Command::MoveHook(hook.id, HookState::Done, id.to_string())]))
@@ -146,8 +147,13 @@ impl Engine {
     fn receipt(&self, receipt: &Receipt<'_>, message: &Message, address: &trunkline_store::row::Address, now: Time) -> Unit {
         let ProviderEvent::Status { status, evidence, vendor_code, .. } = &receipt.item.event else { return Unit::default() };
         let Some(account) = self.definitions.accounts.get(&receipt.hook.name) else { return Unit::default() };
-        let event = message::Event::Receipt { n: receipt.attempt.n, status: status.clone(), evidence: *evidence, vendor_code: vendor_code.clone(), hook: receipt.hook.id };
-        let mut change = match self.change(message, event, Some(receipt.item.key), address, now) {
+        if planted(Fault::EarlyReceiptDropped) && message.state.attempts.iter().any(|a| a.n == receipt.attempt.n && a.outcome.is_none()) {
+            return Unit::one(Command::MoveHook(receipt.hook.id, HookState::Done, "no call with this id".to_owned()));
+        }
+        let proved = evidence.or(planted(Fault::UnknownIsFinal).then_some(message::Evidence::Undelivered));
+        let key = if planted(Fault::DedupeById) { hash16(&[receipt.vendor_id.as_bytes()]) } else { receipt.item.key };
+        let event = message::Event::Receipt { n: receipt.attempt.n, status: status.clone(), evidence: proved, vendor_code: vendor_code.clone(), hook: receipt.hook.id };
+        let mut change = match self.change(message, event, Some(key), address, now) {
             Ok(change) => change,
             Err(ignored) => return bury(receipt.hook, &format!("{}: {ignored}", receipt.attempt)),
         };

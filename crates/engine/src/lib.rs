@@ -215,6 +215,24 @@ impl Engine {
         }
         Ok(landed)
     }
+
+    /// The same for claims: one that went in must be called though another one did not, for whatever reason, or it would
+    /// stay in the air until the process ends.
+    async fn commit_claims(&self, now: Time, what: &str, units: Vec<Unit>) -> Result<Vec<bool>, StoreError> {
+        let mut landed = Vec::with_capacity(units.len());
+        let mut refused = None;
+        for result in self.store.commit(now, units).await {
+            landed.push(result.is_ok());
+            refused = refused.or(result.err().filter(|error| !matches!(error, StoreError::Conflict { .. })));
+        }
+        if let Some(error) = refused {
+            tracing::error!(%error, stage = what, "a claim could not be committed; its work is tried again");
+            if !landed.contains(&true) {
+                return Err(error);
+            }
+        }
+        Ok(landed)
+    }
 }
 
 async fn commit_one(store: &dyn Store, now: Time, unit: Unit) -> Result<Vec<trunkline_store::Applied>, StoreError> {

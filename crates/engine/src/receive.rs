@@ -8,6 +8,7 @@ use trunkline_connectors::hook::{RawHook, Refused};
 use trunkline_connectors::http::Response;
 use trunkline_connectors::sms::Lane;
 use trunkline_core::id::{HookId, hash16};
+use trunkline_core::planted::{Fault, planted};
 use trunkline_store::row::{Hook, HookLane, HookState, Refusal};
 use trunkline_store::{Command, StoreError, Unit};
 
@@ -42,7 +43,7 @@ impl Engine {
             return Received::Unknown;
         };
         if let Err(reason) = verdict {
-            let enforced = mode == VerifyMode::Enforce;
+            let enforced = mode == VerifyMode::Enforce && !planted(Fault::ForgedAccepted);
             if self.refuse(name, &raw, &reason).await.is_err() {
                 return Received::Unavailable;
             }
@@ -78,7 +79,7 @@ impl Engine {
             }
             Err(error) => {
                 tracing::error!(%error, hook = name, "a hook could not be filed; its sender was told to come back");
-                Received::Unavailable
+                if planted(Fault::AckBeforeCommit) { Received::Accepted(self.acknowledgement(name, lane)) } else { Received::Unavailable }
             }
         }
     }

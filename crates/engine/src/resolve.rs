@@ -13,6 +13,7 @@ use trunkline_core::id::AttemptId;
 use trunkline_core::message::{Attempt, Event, Finding, Question, Work};
 use trunkline_core::outcome::Outcome;
 use trunkline_core::owe::Owe;
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::purpose::Policy;
 use trunkline_core::resolve::{Resolution, Unclear};
 use trunkline_core::retry;
@@ -225,7 +226,7 @@ impl Engine {
         };
         let ids: Vec<String> = candidates.iter().map(|c| c.vendor_id.clone()).collect();
         let bound = self.store.provider_refs(&attempt.account, &ids).await?;
-        let ours = |owner: &Option<AttemptId>| owner.is_none_or(|owner| owner == answer.attempt);
+        let ours = |owner: &Option<AttemptId>| owner.is_none_or(|owner| owner == answer.attempt) || planted(Fault::BoundTwice);
         let free = candidates.into_iter().zip(bound).filter(|(c, owner)| ours(owner) && !given.contains(&(attempt.account.clone(), c.vendor_id.clone())));
         if let Some(best) = nearest(free.map(|(c, _)| c), attempt.claimed_at) {
             given.insert((attempt.account.clone(), best.vendor_id.clone()));
@@ -247,7 +248,8 @@ impl Engine {
         match &found {
             Finding::Taken { vendor_id, .. } => {
                 let owner = AttemptId { message: message.id, n: attempt.n };
-                commands.push(Command::BindFound(ProviderRef { account: attempt.account.clone(), vendor_id: vendor_id.clone(), attempt: owner }));
+                let bind = ProviderRef { account: attempt.account.clone(), vendor_id: vendor_id.clone(), attempt: owner };
+                commands.push(if planted(Fault::BoundTwice) { Command::BindRef(bind) } else { Command::BindFound(bind) });
             }
             Finding::Nothing { .. } => next = Some(self.next_question(message, attempt, account.provider.resolution(), now)),
             Finding::NotTaken { .. } => {}

@@ -6,8 +6,11 @@
 
 use trunkline_core::id::{EventId, HookId};
 use trunkline_core::message::Event;
+use trunkline_core::outcome::Outcome;
 use trunkline_core::owe::Owe;
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::resolve::Resolution;
+use trunkline_core::retry::Next;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{HookState, announcement_id};
 use trunkline_store::{Command, StoreError, Unit};
@@ -30,7 +33,10 @@ impl Engine {
             let Some(attempt) = message.state.attempts.last() else { continue };
             let within = self.definitions.policy(message.intent.purpose).resolve_within;
             let resolution = self.definitions.accounts.get(&attempt.account).map_or(Resolution::None, |account| account.provider.resolution());
-            let event = Event::TakenOver { n: attempt.n, epoch: self.epoch, ask_at: Some(resolution.first(now, within)) };
+            let mut event = Event::TakenOver { n: attempt.n, epoch: self.epoch, ask_at: Some(resolution.first(now, within)) };
+            if planted(Fault::TakeoverResends) {
+                event = Event::Settled { n: attempt.n, outcome: Outcome::NotWritten { cause: "the process ended".to_owned() }, next: Next::Retry { at: now } };
+            }
             if let Ok(change) = self.change(message, event, None, address, now) {
                 units.push(Unit::one(Command::PutMessage(Box::new(change))));
             }

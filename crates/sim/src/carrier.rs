@@ -172,13 +172,36 @@ impl Carrier {
                 (attempt(&hook.url)?, body.get("status")?.as_str()?.to_lowercase())
             }
         };
-        let evidence = match word.as_str() {
-            "queued" | "accepted" | "sending" => Some(Evidence::Accepted),
-            "sent" | "dispatched" => Some(Evidence::Sent),
-            "undelivered" | "failed" | "delivery_failed" | "sending_failed" | "expired" | "rejected" | "aborted" | "cancelled" | "deleted" => Some(Evidence::Undelivered),
-            "delivered" => Some(Evidence::Delivered),
-            _ => None,
+        Some((attempt, proves(&word)))
+    }
+
+    /// Whether the receiver must refuse a hook for its age, by the time that the vendor signed.
+    pub fn is_stale(&self, hook: &OutgoingHook, now: Time) -> bool {
+        let header = match self {
+            // Signs no time: what comes again is a copy, however late.
+            Carrier::Twilio(_) => return false,
+            Carrier::Telnyx(_) => "telnyx-timestamp",
+            Carrier::Sinch(_) => "x-sinch-webhook-signature-timestamp",
         };
-        Some((attempt, evidence))
+        let Some(sent) = hook.header(header).and_then(|at| at.parse::<i64>().ok()) else { return false };
+        match self {
+            Carrier::Twilio(_) => false,
+            Carrier::Telnyx(_) => now.0.div_euclid(1_000_000).abs_diff(sent) > 300,
+            Carrier::Sinch(_) => {
+                let at = Time(sent.saturating_mul(1_000_000));
+                at < now - Span::hours(24) || at > now + Span::mins(5)
+            }
+        }
+    }
+}
+
+/// What a vendor's word for a status proves: not the connectors' maps, so that each is a check of the other.
+pub fn proves(word: &str) -> Option<Evidence> {
+    match word.to_lowercase().as_str() {
+        "queued" | "accepted" | "scheduled" | "sending" => Some(Evidence::Accepted),
+        "sent" | "dispatched" => Some(Evidence::Sent),
+        "undelivered" | "failed" | "canceled" | "delivery_failed" | "sending_failed" | "expired" | "rejected" | "aborted" | "cancelled" | "deleted" => Some(Evidence::Undelivered),
+        "delivered" | "read" => Some(Evidence::Delivered),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Its own file because it is the measure of write-back: what it holds at the end must be what Trunkline knows. It
 //! has no schema, and it never changes a record itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::RngCore;
 use serde::Serialize;
@@ -34,6 +34,8 @@ pub struct Crm {
     history: BTreeMap<String, Vec<Write>>,
     writes: u64,
     finals: usize,
+    /// The records whose latest write was answered with success and dropped.
+    lied: BTreeSet<String>,
 }
 
 /// The delivery states that nothing follows but a correction.
@@ -55,6 +57,7 @@ impl Crm {
         let conflict = hit(rng, faults.crm_conflict_permille);
         // No dice unless asked: the worlds of the simulation never ask, and their seeds must stay what they are.
         let error = faults.crm_error_permille > 0 && hit(rng, faults.crm_error_permille);
+        let lie = faults.crm_lie_permille > 0 && hit(rng, faults.crm_lie_permille);
         if faults.crm_down {
             return Answer::Refuse;
         }
@@ -71,6 +74,7 @@ impl Crm {
         match request.method.as_str() {
             "GET" => self.records.get(&key).map_or_else(|| problem(404, "there is no such record"), |record| Answer::json(200, record)),
             "PUT" if conflict => problem(409, "somebody else is writing this record"),
+            "PUT" if lie => self.lie(key, &request.body),
             "PUT" => self.write(now, key, &request.body),
             _ => problem(405, "records are read with GET and written with PUT"),
         }
@@ -96,8 +100,21 @@ impl Crm {
         self.finals
     }
 
+    /// Whether the latest write of a record was answered with success and dropped. Nobody outside can see that; what is
+    /// written next carries the whole record again.
+    pub fn lied(&self, record: &str) -> bool {
+        self.lied.contains(record)
+    }
+
+    fn lie(&mut self, key: String, body: &[u8]) -> Answer {
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return problem(400, "the body is not JSON") };
+        self.lied.insert(key);
+        Answer::json(200, &value)
+    }
+
     fn write(&mut self, now: Time, key: String, body: &[u8]) -> Answer {
         let Ok(value) = serde_json::from_slice::<Value>(body) else { return problem(400, "the body is not JSON") };
+        self.lied.remove(&key);
         self.history.entry(key.clone()).or_default().push(Write { at: now, body: value.clone() });
         self.writes += 1;
         self.finals += usize::from(is_final(&value));
@@ -180,6 +197,7 @@ mod tests {
             (Faults { crm_throttle_permille: 1_000, ..Faults::default() }, 429),
             (Faults { crm_conflict_permille: 1_000, ..Faults::default() }, 409),
             (Faults { crm_error_permille: 1_000, ..Faults::default() }, 500),
+            (Faults { crm_lie_permille: 1_000, ..Faults::default() }, 200),
         ] {
             assert_eq!(status(&mut crm, &put, &faults), expect);
         }

@@ -51,6 +51,8 @@ pub struct Faults {
     pub crm_throttle_permille: u32,
     /// The CRM reads the record, drops it, and answers 500.
     pub crm_error_permille: u32,
+    /// The CRM answers 200, and has dropped the record.
+    pub crm_lie_permille: u32,
 }
 
 /// A chance above certainty.
@@ -109,6 +111,7 @@ impl Faults {
             ("crm_conflict_permille", self.crm_conflict_permille),
             ("crm_throttle_permille", self.crm_throttle_permille),
             ("crm_error_permille", self.crm_error_permille),
+            ("crm_lie_permille", self.crm_lie_permille),
         ];
         match chances.into_iter().find(|(_, given)| *given > 1_000) {
             Some((name, given)) => Err(TooLikely { name, given }),
@@ -135,6 +138,7 @@ pub(crate) enum Fate {
     UnknownWord,
     Unreachable,
     Filtered,
+    Corrected,
 }
 
 /// A status that a text reaches.
@@ -166,6 +170,7 @@ impl Fate {
             "0012" => Fate::UnknownWord,
             "0013" => Fate::Unreachable,
             "0014" => Fate::Filtered,
+            "0015" => Fate::Corrected,
             _ => Fate::Plain,
         }
     }
@@ -189,6 +194,7 @@ impl Fate {
             Fate::UnknownHandset => all.push(lost(done, "30005", "Unknown destination handset")),
             Fate::Landline => all.push(lost(done, "30006", "Landline or unreachable carrier")),
             Fate::Contradicted => all.extend([step(done, "delivered"), lost(after, "30008", "Unknown error")]),
+            Fate::Corrected => all.extend([lost(done, "30008", "Unknown error"), step(after, "delivered")]),
             Fate::UnknownWord => all.extend([step(middle, "teleported"), step(done, "delivered")]),
             Fate::Unreachable => all.push(lost(done, "30003", "Unreachable destination handset")),
             Fate::Filtered => all.push(lost(done, "30007", "Message filtered")),
@@ -256,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_magic_number() {
-        let table: [(&str, &str, &[&str], usize); 15] = [
+        let table: [(&str, &str, &[&str], usize); 16] = [
             ("0123", "accepted", &["sent", "delivered"], 1),
             ("0001", "accepted", &["sent", "undelivered30005"], 0),
             ("0002", "accepted", &["sent", "undelivered30006"], 0),
@@ -272,6 +278,7 @@ mod tests {
             ("0012", "accepted", &["sent", "teleported", "delivered"], 1),
             ("0013", "accepted", &["sent", "undelivered30003"], 0),
             ("0014", "accepted", &["sent", "undelivered30007"], 0),
+            ("0015", "accepted", &["sent", "undelivered30008", "delivered"], 1),
         ];
         for (last, expect, words, texts) in table {
             let mut bench = bench();

@@ -16,7 +16,7 @@ use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::{Span, Time};
-use trunkline_engine::definitions::{Account, Definitions, Draft, OptOutReply, Program, Sender, SourceDefinition, System, VerifyMode, publish_all};
+use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, OptOutReply, Program, Sender, SourceDefinition, System, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
 use crate::carrier::Dialect;
@@ -60,7 +60,7 @@ pub const SHIPPED: [(&str, &str); 19] = [
     ("templates/appointment_reminder/fr.txt", include_str!("../../../config/templates/appointment_reminder/fr.txt")),
 ];
 
-/// A journey with three texts, two of them back to back.
+/// A journey with three texts, two of them back to back; of some orders, with some pause.
 const SERIES: &str = r#"
 program = "acme"
 purpose = "transactional"
@@ -68,7 +68,7 @@ ttl = "3h"
 correlation = "event.data.order"
 [trigger]
 type = "order.created"
-when = "event.data.items > 1"
+when = "event.data.items > MORE_THAN"
 [[step]]
 id = "first"
 do = "send"
@@ -80,7 +80,7 @@ template = "order_confirmed"
 [[step]]
 id = "pause"
 do = "wait"
-for = "20m"
+for = "PAUSE"
 [[step]]
 id = "third"
 do = "send"
@@ -131,8 +131,42 @@ fn templates() -> BTreeMap<String, Template> {
     all
 }
 
-/// Publishes the journeys to a store and puts the definitions together. `ours` makes Trunkline answer STOP and HELP.
+/// How the journey with several texts is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Series {
+    /// It is for orders of more products than this.
+    pub more_than: u32,
+    /// How long it pauses before its last text, in minutes.
+    pub pause_mins: u32,
+}
+
+impl Default for Series {
+    fn default() -> Series {
+        Series { more_than: 1, pause_mins: 20 }
+    }
+}
+
+/// Every journey that is shipped, and the one with several texts.
+pub fn drafts(series: Series) -> Result<Vec<Draft>, FixtureError> {
+    let templates = templates();
+    let mut drafts = Vec::new();
+    for name in ["order-confirmed", "order-shipped", "delivery-exception", "appointment-reminder"] {
+        let path = format!("journeys/{name}.toml");
+        drafts.push(Draft::new(name, read::<Journey>(&path, text(&path))?, &templates));
+    }
+    let text = SERIES.replace("MORE_THAN", &series.more_than.to_string()).replace("PAUSE", &format!("{}m", series.pause_mins));
+    drafts.push(Draft::new("series", read("series", &text)?, &templates));
+    Ok(drafts)
+}
+
+/// Publishes the journeys to an empty store, or reads those of another one, and puts the definitions together. `ours`
+/// makes Trunkline answer STOP and HELP.
 pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dialect) -> Result<Arc<Definitions>, FixtureError> {
+    definitions_with(store, now, ours, dialect, Series::default()).await
+}
+
+/// The same, with a series of one's own.
+pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect: Dialect, series: Series) -> Result<Arc<Definitions>, FixtureError> {
     #[derive(Deserialize)]
     struct Main {
         programs: BTreeMap<String, Program>,
@@ -146,14 +180,10 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
     }
     let main: Main = read("trunkline.toml", text("trunkline.toml"))?;
     let maps: Maps = read("sources/shopify.toml", text("sources/shopify.toml"))?;
-    let templates = templates();
-    let mut drafts = Vec::new();
-    for name in ["order-confirmed", "order-shipped", "delivery-exception", "appointment-reminder"] {
-        let path = format!("journeys/{name}.toml");
-        drafts.push(Draft::new(name, read::<Journey>(&path, text(&path))?, &templates));
-    }
-    drafts.push(Draft::new("series", read("series", SERIES)?, &templates));
-    let journeys = publish_all(store, now, &drafts).await?;
+    let journeys = match store.newest_definition().await? {
+        Some(_) => Journeys::read(&store.definitions().await?)?,
+        None => publish_all(store, now, &drafts(series)?).await?,
+    };
     let settings = dialect.account();
     let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce }));
     let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
@@ -186,7 +216,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
             reveal_numbers: false,
             timeout: Span::secs(15),
         }],
-        templates,
+        templates: templates(),
         connectors: vec![connector("crm")?, connector("crm_contacts")?],
     }))
 }

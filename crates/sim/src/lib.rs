@@ -19,6 +19,7 @@ pub mod http;
 
 pub mod fixtures;
 pub mod oracle;
+pub mod profile;
 pub mod rehearse;
 pub mod watch;
 pub mod world;

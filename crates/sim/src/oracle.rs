@@ -16,14 +16,14 @@ use trunkline_engine::verify::verify;
 use trunkline_store::row::{Address, Message, Place};
 use trunkline_store::{Store, StoreError};
 
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, proves};
 use crate::crm::Crm;
-use crate::watch::Claim;
+use crate::watch::{Claim, Read};
 
 /// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which promise: `I1` to `I11`, or `liveness`.
+    /// Which promise: `I1` to `I11`, `versions` (a run keeps the version that it began with), or `liveness`.
     pub invariant: &'static str,
     /// What happened.
     pub story: String,
@@ -82,6 +82,13 @@ pub fn claim_allowed(claim: &Claim, address: Option<&Address>) -> Vec<Violation>
     found
 }
 
+/// I6: a receipt proves what its word says, and a word that nobody knows proves nothing.
+pub fn receipt_read(read: &Read) -> Option<Violation> {
+    let proof = proves(&read.word);
+    let story = || format!("a receipt '{}' of {} was taken to prove {:?}, and proves {proof:?}", read.word, read.attempt, read.evidence);
+    (read.evidence != proof).then(|| Violation::new("I6", story()))
+}
+
 /// What callbacks proved, by attempt: the highest of what was delivered and acknowledged.
 pub type Proved = BTreeMap<AttemptId, Evidence>;
 
@@ -100,9 +107,9 @@ pub async fn at_rest(store: &dyn Store, vendor: &Carrier, crm: &Crm, proved: &Pr
         }
         messages.extend(page);
     }
-    let cases = store.cases(10_000).await?;
+    let shown: BTreeSet<MessageId> = store.cases(1_000_000).await?.into_iter().filter_map(|case| case.message).collect();
     for message in &messages {
-        let unclear = message.state.delivery() == Delivery::Unknown && !cases.iter().any(|c| c.message == Some(message.id));
+        let unclear = message.state.delivery() == Delivery::Unknown && !shown.contains(&message.id);
         if message.state.delivery().blocks() || unclear {
             found.push(Violation::new("I8", format!("{} is still {} at {now}", message.id, message.state.delivery().word())));
         }
@@ -127,14 +134,17 @@ fn evidence(message: &Message, proved: &Proved) -> Option<Violation> {
     (message.state.evidence() != expect).then(|| Violation::new("I6", format!("{} has evidence {:?}, the callbacks prove {expect:?}", message.id, message.state.evidence())))
 }
 
-/// I10: the CRM's record of a message says what we say.
+/// I10: the CRM's record of a message says what we say, unless it dropped the last write and said that it had not.
 fn record(message: &Message, crm: &Crm) -> Option<Violation> {
     let key = format!("messages/{}", message.id);
+    if crm.lied(&key) {
+        return None;
+    }
     let theirs = crm.records().get(&key).and_then(|r| r.get("status")).and_then(|s| s.as_str());
     (theirs != Some(message.state.word())).then(|| Violation::new("I10", format!("the CRM has {theirs:?} for {}, we have '{}'", message.id, message.state.word())))
 }
 
-/// I10: the CRM's record of a number says whether it opted out.
+/// I10: the CRM's record of a number says whether it opted out, likewise.
 async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     let mut after = None;
@@ -143,7 +153,11 @@ async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreE
         let Some(last) = page.last() else { return Ok(found) };
         after = Some(last.id);
         for address in page.iter().filter(|a| matches!(a.place, Place::Sms(_))) {
-            let theirs = crm.records().get(&format!("contacts/{}", address.id)).and_then(|r| r.get("sms_opted_out")).and_then(serde_json::Value::as_bool);
+            let key = format!("contacts/{}", address.id);
+            if crm.lied(&key) {
+                continue;
+            }
+            let theirs = crm.records().get(&key).and_then(|r| r.get("sms_opted_out")).and_then(serde_json::Value::as_bool);
             let ours = address.consent.stopped.is_some();
             if theirs.unwrap_or(false) != ours {
                 found.push(Violation::new("I10", format!("the CRM has opted_out {theirs:?} for {}, we have {ours}", address.id)));
@@ -152,7 +166,7 @@ async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreE
     }
 }
 
-/// I2 and I8: what was acknowledged is there and came to an end.
+/// I2, I7 and I8: what was acknowledged is there, once, and came to an end.
 async fn events_and_runs(store: &dyn Store, acknowledged: &BTreeSet<String>) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     let mut known = BTreeSet::new();
@@ -162,7 +176,10 @@ async fn events_and_runs(store: &dyn Store, acknowledged: &BTreeSet<String>) -> 
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for event in &page {
-            known.insert(event.mapped.event.id.clone());
+            let (source, id) = (&event.mapped.event.source, &event.mapped.event.id);
+            if !known.insert(id.clone()) {
+                found.push(Violation::new("I7", format!("event {id} of {source} is in the store more than once")));
+            }
             if event.fate.is_none() {
                 found.push(Violation::new("I8", format!("{} came to no end", event.id)));
             }

@@ -72,6 +72,13 @@ pub struct OutgoingHook {
     pub body: Bytes,
 }
 
+impl OutgoingHook {
+    /// The first header of a name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
 /// A text on a phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PhoneText {

@@ -20,6 +20,7 @@
 //! - 0012: between `sent` and `delivered` comes a word that nobody knows, `teleported`
 //! - 0013: undelivered, code 30003 (unreachable handset); the text reaches no phone
 //! - 0014: undelivered, code 30007 (filtered); the text reaches no phone
+//! - 0015: `undelivered`, code 30008, is followed by `delivered`
 
 mod create;
 mod inbound;

@@ -1,13 +1,20 @@
-//! The simulated world: a clock, an ordered heap of actions, one node over one store, and the systems around it.
+//! The world: one ordered heap of actions, one clock, one generator, and every ordering that a seed asks for.
 //!
-//! Its own file because it owns time and order, and nothing else does: every tick, every call, every answer, every
-//! hook is an action drawn from the seed. The node is the real engine; killing it is dropping it at a commit.
+//! Its own file because production has no such thing: here a call, an answer, a webhook, a crash are actions, so that
+//! each can be lost, late or in the wrong order. The node is the real engine; killing it is dropping it at a commit.
+//! What happens in each action is in the files below.
 
 mod act;
+mod agenda;
+mod calls;
 mod clients;
+mod day;
+mod hooks;
 mod people;
+mod stages;
+mod trouble;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -18,6 +25,7 @@ use trunkline_core::clock::{Clock, ManualClock};
 use trunkline_core::id::{MessageId, hash16};
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
+use trunkline_engine::definitions::Definitions;
 use trunkline_engine::dispatch::Call;
 use trunkline_engine::resolve::{Answered, Ask};
 use trunkline_engine::settle::CallResult;
@@ -27,13 +35,16 @@ use trunkline_store::Store;
 use trunkline_store::sqlite::{Owes, SqliteStore};
 use trunkline_store::wrap::{Wrapped, in_order};
 
+use self::agenda::Agenda;
+use self::trouble::Outage;
 use crate::carrier::{Carrier, Dialect};
 use crate::crm::Crm;
 use crate::faults::Faults;
-use crate::fixtures::{self, FixtureError};
+use crate::fixtures::{self, FixtureError, Series};
 use crate::follower::Follower;
 use crate::oracle::{self, Proved, Violation};
 use crate::outgoing::OutgoingHook;
+use crate::profile::{Menu, Profile};
 use crate::shop::{Customer, Shop, ShopSettings};
 use crate::watch::Watch;
 
@@ -46,12 +57,19 @@ pub struct Settings {
     pub days: i64,
     /// Orders a day.
     pub orders: u32,
+    /// How rough it is.
+    pub profile: Profile,
 }
 
 impl Settings {
     /// A short, busy day.
     pub fn of(seed: u64) -> Settings {
-        Settings { seed, days: 1, orders: 40 }
+        Settings::in_profile(Profile::default(), seed)
+    }
+
+    /// A day of a profile.
+    pub fn in_profile(profile: Profile, seed: u64) -> Settings {
+        Settings { seed, days: 1, orders: profile.orders(), profile }
     }
 }
 
@@ -62,15 +80,19 @@ pub struct Outcome {
     pub seed: u64,
     /// How many actions were taken.
     pub actions: u64,
+    /// How many of them were looks of a stage that found nothing to do.
+    pub idle: u64,
     /// How often the node was killed.
     pub crashes: u64,
+    /// How many events of sources were acknowledged, copies apart.
+    pub source_events: u64,
     /// How many texts the vendor accepted.
     pub accepted: u64,
     /// A digest of everything that happened, in order.
     pub trace: String,
     /// Broken promises.
     pub violations: Vec<Violation>,
-    /// The last things that happened before the first of them.
+    /// The last things that happened before the first of them; nothing if there is none.
     pub story: Vec<String>,
 }
 
@@ -82,6 +104,10 @@ enum Action {
         hook: OutgoingHook,
         tries: u32,
     },
+    /// A hook that comes once more when it is too old.
+    Replay(OutgoingHook),
+    /// A hook of which only the first half comes.
+    Cut(OutgoingHook),
     Forge,
     Reply {
         phone: String,
@@ -91,6 +117,9 @@ enum Action {
         phone: String,
         grant: bool,
     },
+    Profile,
+    Rule,
+    Publish,
     Event(serde_json::Value),
     Tick(Stage),
     /// A stage that was overtaken goes on; the generation it belongs to.
@@ -133,42 +162,60 @@ enum Action {
     Kill,
     Restart,
     CrmDown(bool),
+    VendorOut(Option<Outage>),
+    DiskFull(bool),
+    Busy,
+    Leap,
+    StepBack,
     Mood,
 }
+
+/// Where an action is in the heap.
+type Place = (Time, u64);
 
 /// One run of one seed.
 pub struct World {
     settings: Settings,
+    menu: &'static Menu,
     clock: Arc<ManualClock>,
     store: Arc<dyn Store>,
     watch: Watch,
     node: Option<Arc<Engine>>,
     generation: u64,
+    /// What the node is configured with, until journeys are published anew.
+    definitions: Option<Arc<Definitions>>,
+    series: Series,
+    published: u32,
     ours: bool,
+    /// Whether commands are committed one by one, effects by way of the outbox.
+    ordered: bool,
     rng: ChaCha12Rng,
     dialect: Dialect,
     vendor: Carrier,
+    outage: Option<Outage>,
     shop: Shop,
     crm: Crm,
     follower: Follower,
     faults: Faults,
     customers: Vec<Customer>,
-    heap: BTreeMap<(Time, u64), Action>,
+    heap: BTreeMap<Place, Action>,
     sequence: u64,
-    ticking: BTreeSet<Stage>,
-    suspended: BTreeMap<Stage, act::Ticking>,
+    agenda: Agenda,
+    suspended: BTreeMap<Stage, stages::Ticking>,
     closing: Time,
-    calm: bool,
+    /// Whether the shop is closed and nothing goes wrong any more.
+    closed: bool,
     proved: Proved,
     acknowledged: BTreeSet<String>,
     accepted: BTreeMap<MessageId, u32>,
     looked_calls: usize,
-    looked_claims: usize,
-    forged: u64,
+    /// How many hooks had to be refused, and were.
+    refused: u64,
     actions: u64,
+    idle: u64,
     crashes: u64,
     trace: [u8; 16],
-    story: Vec<String>,
+    story: VecDeque<(Time, String)>,
     violations: Vec<Violation>,
 }
 
@@ -182,10 +229,10 @@ impl World {
         // A Friday before the American change of clocks; each seed starts at another hour.
         let start: Time = Time(1_772_800_000_000_000) + Span::mins(i64::from(rng.next_u32() % 1_440));
         let clock = Arc::new(ManualClock::creeping(start));
-        let watch = Watch::default();
         // Half of the seeds commit command by command, with effects through the outbox.
         let ordered = settings.seed % 2 == 1;
-        let plain: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(if ordered { Owes::Outbox } else { Owes::Direct })?);
+        let (watch, owes) = if ordered { (Watch::with_outbox(), Owes::Outbox) } else { (Watch::default(), Owes::Direct) };
+        let plain: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(owes)?);
         let watched: Arc<dyn Store> = Arc::new(Wrapped::new(plain, watch.clone()));
         let store: Arc<dyn Store> = if ordered { Arc::new(in_order(watched)) } else { watched };
         let ours = settings.seed.is_multiple_of(3);
@@ -194,18 +241,25 @@ impl World {
         let vendor = Carrier::new(dialect, !ours);
         let shop = Shop::new(ShopSettings { secret: fixtures::SHOP_SECRET.to_owned(), hook_url: url("shopify"), domain: "acme.myshopify.com".to_owned() });
         let closing = start + Span::hours(24 * settings.days);
-        let customers = people::customers(&mut rng);
+        let menu = settings.profile.menu();
+        let customers = people::customers(&mut rng, menu.customers);
         let mut world = World {
             settings,
+            menu,
             clock,
             store,
             watch,
             node: None,
             generation: 0,
+            definitions: None,
+            series: Series { more_than: menu.series_above, ..Series::default() },
+            published: 0,
             ours,
+            ordered,
             rng,
             dialect,
             vendor,
+            outage: None,
             shop,
             crm: Crm::new(),
             follower: Follower::default(),
@@ -213,20 +267,20 @@ impl World {
             customers,
             heap: BTreeMap::new(),
             sequence: 0,
-            ticking: BTreeSet::new(),
+            agenda: Agenda::default(),
             suspended: BTreeMap::new(),
             closing,
-            calm: false,
+            closed: false,
             proved: Proved::new(),
             acknowledged: BTreeSet::new(),
             accepted: BTreeMap::new(),
             looked_calls: 0,
-            looked_claims: 0,
-            forged: 0,
+            refused: 0,
             actions: 0,
+            idle: 0,
             crashes: 0,
             trace: [0; 16],
-            story: Vec::new(),
+            story: VecDeque::new(),
             violations: Vec::new(),
         };
         world.fill();
@@ -235,30 +289,38 @@ impl World {
 
     /// Runs to the end.
     pub fn run(mut self) -> Outcome {
+        let most = 200_000 + self.settings.days.unsigned_abs() * u64::from(self.settings.orders) * 3_000;
         self.restart();
         while self.violations.is_empty() {
             let Some(((at, _), action)) = self.heap.pop_first() else { break };
             if at > self.clock.now() {
                 self.clock.set(at);
             }
-            if !self.calm && at > self.closing {
-                self.calm_down();
+            if !self.closed && at > self.closing {
+                self.close();
             }
             self.actions += 1;
             self.act(action);
+            self.take_up();
             self.check();
+            if self.actions > most {
+                self.violations.push(Violation::new("liveness", format!("it did not come to rest within {most} actions")));
+            }
         }
         if self.violations.is_empty() {
             self.finish();
         }
+        let told = if self.violations.is_empty() { VecDeque::new() } else { self.story };
         Outcome {
             seed: self.settings.seed,
             actions: self.actions,
+            idle: self.idle,
             crashes: self.crashes,
+            source_events: self.acknowledged.len() as u64,
             accepted: self.vendor.accepted().len() as u64,
             trace: self.trace.iter().fold(String::new(), |out, b| out + &format!("{b:02x}")),
             violations: self.violations,
-            story: self.story,
+            story: told.into_iter().map(|(at, line)| format!("{at} {line}")).collect(),
         }
     }
 
@@ -271,13 +333,20 @@ impl World {
         self.rng.next_u32() % bound.max(1)
     }
 
+    /// Whether something with so many chances in `of` happens now; nothing is drawn for what never does.
+    fn happens(&mut self, chances: u32, of: u32) -> bool {
+        chances > 0 && self.below(of) < chances
+    }
+
     fn seconds(&mut self, most: u32) -> Span {
         Span::millis(i64::from(self.below(most.saturating_mul(1_000))))
     }
 
-    fn at(&mut self, at: Time, action: Action) {
+    fn at(&mut self, at: Time, action: Action) -> Place {
         self.sequence += 1;
-        self.heap.insert((at, self.sequence), action);
+        let place = (at, self.sequence);
+        self.heap.insert(place, action);
+        place
     }
 
     fn soon(&mut self, within_secs: u32, action: Action) {
@@ -285,47 +354,44 @@ impl World {
         self.at(at, action);
     }
 
+    /// Any of the customers.
+    fn anybody(&mut self) -> Option<Customer> {
+        let pick = self.below(u32::try_from(self.customers.len()).unwrap_or(1)) as usize;
+        self.customers.get(pick).cloned()
+    }
+
     /// Notes what happened, for the story and the digest.
     fn tell(&mut self, line: impl AsRef<str>) {
-        let line = line.as_ref();
-        self.trace = hash16(&[&self.trace, &self.now().0.to_be_bytes(), line.as_bytes()]);
+        let (line, now) = (line.as_ref(), self.now());
+        self.trace = hash16(&[&self.trace, &now.0.to_be_bytes(), line.as_bytes()]);
         if self.story.len() >= STORY {
-            self.story.remove(0);
+            self.story.pop_front();
         }
-        self.story.push(format!("{} {line}", self.now()));
+        self.story.push_back((now, line.to_owned()));
     }
 
-    /// The day's plan: orders, troubles, forgeries, changes of consent.
-    fn fill(&mut self) {
-        let day = u32::try_from(self.settings.days).unwrap_or(1) * 86_400;
-        for _ in 0..self.settings.orders * u32::try_from(self.settings.days).unwrap_or(1) {
-            self.soon(day, Action::Order);
-        }
-        self.plan_clients(day);
-        for _ in 0..8 {
-            self.soon(day, Action::PlanCrash);
-            self.soon(day, Action::Forge);
-            self.soon(day, Action::Mood);
-        }
-        for _ in 0..3 {
-            self.soon(day, Action::Kill);
-            let down = self.now() + self.seconds(day);
-            self.at(down, Action::CrmDown(true));
-            let up = down + Span::mins(1) + self.seconds(1_800);
-            self.at(up, Action::CrmDown(false));
-            let pick = self.below(u32::try_from(self.customers.len()).unwrap_or(1)) as usize;
-            if let Some(phone) = self.customers.get(pick).and_then(|c| c.phone.clone()) {
-                let grant = self.below(2) == 0;
-                self.soon(day, Action::Consent { phone, grant });
-            }
-        }
+    fn broken(&mut self, invariant: &'static str, story: impl Into<String>) {
+        self.violations.push(Violation::new(invariant, story));
     }
 
-    /// Faults off: from here on everything must come to an end.
-    fn calm_down(&mut self) {
-        self.calm = true;
+    /// Whether what failed just now failed because the store refused it, as it was told to; otherwise it is a fault.
+    fn excused(&mut self, what: &str) -> bool {
+        if self.watch.take_refused() {
+            self.tell(format!("the store refuses: {what}"));
+            return true;
+        }
+        self.broken("liveness", what);
+        false
+    }
+
+    /// The shop closes, and the faults are off: from here on everything must come to an end.
+    fn close(&mut self) {
+        self.closed = true;
         self.faults = Faults::default();
+        self.outage = None;
         self.watch.plan(None);
+        self.watch.fill_disk(false);
+        self.watch.refuse_one(None);
         self.tell("faults off");
         if self.node.is_none() {
             self.soon(5, Action::Restart);
@@ -341,58 +407,67 @@ impl World {
         self.generation += 1;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let (store, clock, ours, dialect) = (self.store.clone(), self.clock.clone(), self.ours, self.dialect);
+        let (store, clock, ours, dialect, series, known) = (self.store.clone(), self.clock.clone(), self.ours, self.dialect, self.series, self.definitions.clone());
         let start = async {
-            let definitions = fixtures::definitions(store.as_ref(), clock.now(), ours, dialect).await?;
-            let engine = Engine::start(store, clock, definitions, seed).await?;
+            let definitions = match known {
+                Some(known) => known,
+                None => fixtures::definitions_with(store.as_ref(), clock.now(), ours, dialect, series).await?,
+            };
+            let engine = Engine::start(store, clock, definitions.clone(), seed).await?;
             while engine.take_over(engine.clock.now(), 100).await? > 0 {}
-            Ok::<Engine, FixtureError>(engine)
+            Ok::<(Engine, Arc<Definitions>), FixtureError>((engine, definitions))
         };
-        match start.now_or_never() {
-            Some(Ok(engine)) => self.node = Some(Arc::new(engine)),
-            Some(Err(error)) => self.violations.push(Violation::new("liveness", format!("the node could not start: {error}"))),
-            None => self.violations.push(Violation::new("liveness", "the node hung while it started")),
-        }
         let generation = self.generation;
+        match start.now_or_never() {
+            Some(Ok((engine, definitions))) => (self.node, self.definitions) = (Some(Arc::new(engine)), Some(definitions)),
+            Some(Err(error)) => {
+                if self.excused(&format!("node {generation} could not start: {error}")) {
+                    self.soon(30, Action::Restart);
+                }
+                return;
+            }
+            None => return self.broken("liveness", "the node hung while it started"),
+        }
         self.tell(format!("node {generation} starts"));
-        self.tick_soon(&Stage::ALL);
+        let now = self.now();
+        for stage in Stage::ALL {
+            self.look(stage, now);
+        }
     }
 
     /// The node dies: whatever it had in the air is heard by nobody.
     fn crash(&mut self, how: &str) {
         if self.node.take().is_some() {
             self.crashes += 1;
-            self.ticking.clear();
+            for place in self.agenda.unplan_all() {
+                self.heap.remove(&place);
+            }
             self.suspended.clear();
             self.tell(format!("the node dies {how}"));
             self.soon(90, Action::Restart);
         }
     }
 
-    fn tick_soon(&mut self, stages: &[Stage]) {
-        for stage in stages {
-            if self.node.is_some() && self.ticking.insert(*stage) {
-                self.soon(2, Action::Tick(*stage));
-            }
-        }
-    }
-
-    /// Checks after each action whatever may have changed.
+    /// Checks after each action whatever may have changed: what is new, and nothing that was looked at before.
     fn check(&mut self) {
         let mut found = oracle::accepted_once(&self.vendor, &mut self.accepted, &mut self.looked_calls);
-        let fresh: Vec<_> = self.watch.seen().claims.iter().skip(self.looked_claims).cloned().collect();
-        self.looked_claims += fresh.len();
-        let looked: Vec<_> = std::mem::take(&mut self.watch.seen().looked);
+        let (claims, looked, read, broken, refusals) = {
+            let mut seen = self.watch.seen();
+            let seen = &mut *seen;
+            (std::mem::take(&mut seen.claims), std::mem::take(&mut seen.looked), std::mem::take(&mut seen.read), std::mem::take(&mut seen.broken), seen.refusals)
+        };
+        found.extend(broken);
         for (attempt, evidence) in looked {
             let best = self.proved.get(&attempt).copied().max(Some(evidence));
             self.proved.extend(best.map(|best| (attempt, best)));
         }
-        for claim in &fresh {
+        for claim in &claims {
             let address = self.store.addresses(&[claim.message.intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
             found.extend(oracle::claim_allowed(claim, address.as_ref()));
         }
-        if self.watch.seen().refusals < self.forged {
-            found.push(Violation::new("I7", "a forged hook was not refused on record"));
+        found.extend(read.iter().filter_map(oracle::receipt_read));
+        if refusals < self.refused {
+            found.push(Violation::new("I7", "a hook was refused, and not on record"));
         }
         self.violations.extend(found);
     }
@@ -402,8 +477,8 @@ impl World {
         let rest = oracle::at_rest(self.store.as_ref(), &self.vendor, &self.crm, &self.proved, &self.acknowledged, self.clock.now()).now_or_never();
         match rest {
             Some(Ok(found)) => self.violations.extend(found),
-            Some(Err(error)) => self.violations.push(Violation::new("liveness", error.to_string())),
-            None => self.violations.push(Violation::new("liveness", "the store hung")),
+            Some(Err(error)) => self.broken("liveness", error.to_string()),
+            None => self.broken("liveness", "the store hung"),
         }
         let told = self.follower.taken();
         let missed: Vec<String> = self.watch.seen().announced.iter().filter(|id| !told.contains_key(*id)).cloned().collect();
@@ -415,9 +490,9 @@ impl World {
 
     /// Notes what an acknowledged hook proves or promises.
     fn acknowledge(&mut self, hook: &OutgoingHook) {
-        let value = |name: &str| hook.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone());
-        if let Some(event) = value("X-Shopify-Event-Id").or_else(|| value("shopify-event-id")) {
-            let topic = value("X-Shopify-Topic").unwrap_or_else(|| format!("{}/{}", value("shopify-topic").unwrap_or_default(), value("shopify-action").unwrap_or_default()));
+        if let Some(event) = hook.header("X-Shopify-Event-Id").or_else(|| hook.header("shopify-event-id")) {
+            let newer = || format!("{}/{}", hook.header("shopify-topic").unwrap_or_default(), hook.header("shopify-action").unwrap_or_default());
+            let topic = hook.header("X-Shopify-Topic").map_or_else(newer, str::to_owned);
             self.acknowledged.insert(format!("{event}:{topic}"));
         }
         if let Some((attempt, evidence)) = self.vendor.proof(hook) {

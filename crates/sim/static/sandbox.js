@@ -29,6 +29,7 @@ const KNOBS = {
   crm_conflict_permille: ["CRM", "Reports a conflict", "chance"],
   crm_throttle_permille: ["CRM", "Answers “too many requests”", "chance"],
   crm_error_permille: ["CRM", "Fails, and the record is not written", "chance"],
+  crm_lie_permille: ["CRM", "Says that it wrote the record, and did not", "chance"],
 };
 
 const byId = (id) => document.getElementById(id);

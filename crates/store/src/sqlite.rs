@@ -84,6 +84,7 @@ impl SqliteStore {
         let mut connection = Connection::open_in_memory().map_err(failed)?;
         schema::keep_plans(&connection)?;
         schema::migrate(&mut connection, Some([0x5a; 32]))?;
+        connection.set_prepared_statement_cache_capacity(256);
         Ok(SqliteStore { inner: Inner::Inline(Mutex::new(Writer { connection, owes })) })
     }
 

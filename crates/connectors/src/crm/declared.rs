@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trunkline_core::expr::{BODY_CAP, Engine, ExprError};
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::time::Span;
 
 use crate::http::{Reply, Request};
@@ -179,7 +180,7 @@ impl Connector {
         };
         let status = response.status;
         let listed = |codes: &[Codes]| codes.iter().any(|c| c.has(status));
-        if listed(&self.definition.done) {
+        if listed(&self.definition.done) || (status == 409 && planted(Fault::ConflictIsDone)) {
             Written::Done
         } else if matches!(status, 408 | 429 | 500..=599) || listed(&self.definition.retry) {
             Written::Retry { after: response.retry_after(), cause: format!("HTTP {status}") }

@@ -1,4 +1,4 @@
-//! What other systems send through the API: bookings, trouble with parcels, and their ends.
+//! What other systems send through the API: bookings, trouble with parcels, their ends, and what nobody wants.
 //!
 //! Apart from `act` because these are clients that keep an event until it is acknowledged, and send it again with the
 //! same id until then.
@@ -9,15 +9,15 @@ use trunkline_core::time::Span;
 use trunkline_engine::intake::Taken;
 
 use super::{Action, World};
-use crate::oracle::Violation;
 
 impl World {
     /// Plans the events of the API: some of what is booked is cancelled, sometimes before it is heard of.
-    pub(super) fn plan_clients(&mut self, day: u32) {
+    pub(super) fn plan_clients(&mut self, open: u32, days: u32) {
         let phones: Vec<(i64, Option<String>)> = self.customers.iter().map(|c| (c.id, c.phone.clone())).collect();
-        for n in 0..self.settings.orders / 5 {
-            let (customer, phone) = phones[self.below(u32::try_from(phones.len()).unwrap_or(1)) as usize].clone();
-            let start = self.now() + self.seconds(day);
+        let many = (self.settings.orders / 5).saturating_mul(days);
+        for n in 0..many {
+            let (customer, phone) = self.one_of(&phones);
+            let start = self.now() + self.seconds(open);
             let starts_at = start + Span::hours(12) + self.seconds(48 * 3_600);
             let data = json!({"appointment": format!("A-{n}"), "customer_id": customer, "phone": phone, "starts_at": starts_at, "when": "soon"});
             self.at(start, Action::Event(event("/bookings", "appointment.booked", &format!("b{n}"), &data)));
@@ -26,9 +26,9 @@ impl World {
                 self.at(at, Action::Event(event("/bookings", "appointment.cancelled", &format!("c{n}"), &data)));
             }
         }
-        for n in 0..self.settings.orders / 5 {
-            let (customer, phone) = phones[self.below(u32::try_from(phones.len()).unwrap_or(1)) as usize].clone();
-            let start = self.now() + self.seconds(day);
+        for n in 0..many {
+            let (customer, phone) = self.one_of(&phones);
+            let start = self.now() + self.seconds(open);
             // Carriers repeat themselves.
             for copy in 0..=self.below(2) {
                 let data = json!({"order": format!("#P{}", n % 5), "customer_id": customer, "phone": phone, "problem": "is late"});
@@ -40,6 +40,15 @@ impl World {
                 }
             }
         }
+        for n in 0..(self.settings.orders * self.menu.unwanted_percent / 100).saturating_mul(days) {
+            let (customer, phone) = self.one_of(&phones);
+            let data = json!({"customer_id": customer, "phone": phone, "name": "somebody"});
+            self.soon(open, Action::Event(event("/crm", "customer.updated", &format!("u{n}"), &data)));
+        }
+    }
+
+    fn one_of(&mut self, phones: &[(i64, Option<String>)]) -> (i64, Option<String>) {
+        phones[self.below(u32::try_from(phones.len()).unwrap_or(1)) as usize].clone()
     }
 
     /// A client sends an event, and again until it is acknowledged.
@@ -50,9 +59,8 @@ impl World {
             Some(Some(Ok(taken))) if matches!(taken.as_slice(), [Taken::Accepted(_)]) => {
                 self.tell(format!("event {id} is acknowledged"));
                 self.acknowledged.insert(id);
-                self.tick_soon(&[trunkline_engine::Stage::Ingest]);
             }
-            Some(Some(Ok(other))) => self.violations.push(Violation::new("I2", format!("event {id} was answered with {other:?}"))),
+            Some(Some(Ok(other))) => self.broken("I2", format!("event {id} was answered with {other:?}")),
             Some(Some(Err(_))) | None => self.soon(120, Action::Event(event)),
             Some(None) => {
                 self.crash("while it takes an event");

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Transaction, params};
 use trunkline_core::consent::ConsentState;
 use trunkline_core::id::{AddressId, hash16};
 use trunkline_core::journey::Position;
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::time::Time;
 
 use super::codec::{self, hook_key, hook_state, message_key, run_at, to_json};
@@ -62,7 +63,9 @@ pub(super) fn unit(transaction: &mut Transaction<'_>, now: Time, unit: &Unit, ow
     match commands(&savepoint, now, unit, owes, tally) {
         Ok(applied) => savepoint.commit().map_err(failed).map(|()| applied),
         Err(error) => {
-            *tally = before;
+            if !planted(Fault::CountsOfUndone) {
+                *tally = before;
+            }
             Err(error)
         }
     }
@@ -237,7 +240,8 @@ fn news(c: &Connection, now: Time, id: AddressId, guard: i64, news: &AddressNews
         consent.apply(entry);
         exec(c, "INSERT INTO ledger (address, seq, part, entry) VALUES (?1, ?2, ?3, ?4)", params![id.0, seq, id.part(), to_json(entry)?])?;
     }
-    exec(c, "UPDATE address SET consent = ?2, guard_version = guard_version + 1 WHERE id = ?1", params![id.0, to_json(&consent)?])?;
+    let bump = i64::from(!planted(Fault::ConsentUnguarded));
+    exec(c, "UPDATE address SET consent = ?2, guard_version = guard_version + ?3 WHERE id = ?1", params![id.0, to_json(&consent)?, bump])?;
     for change in messages {
         write_message::put(c, now, change, owes, tally)?;
     }

@@ -5,6 +5,7 @@
 use rusqlite::{Connection, params};
 use trunkline_core::id::hash16;
 use trunkline_core::owe::{AlertKind, Owe};
+use trunkline_core::planted::{Fault, planted};
 use trunkline_core::time::Time;
 
 use super::Owes;
@@ -20,7 +21,8 @@ pub(super) fn put_writeback(c: &Connection, now: Time, row: &Writeback, expect: 
                state = CASE WHEN ?8 = 'idle' AND wanted > ?3 THEN 'due' ELSE ?8 END, due = CASE WHEN ?8 = 'idle' AND wanted > ?3 THEN ?7 ELSE ?9 END \
                WHERE connector = ?1 AND record = ?2 AND state = ?10 AND epoch = ?11 AND tries = ?12";
     let (state, before) = (writeback_word(row.state), writeback_word(expect.state));
-    let changed = exec(c, sql, params![row.connector, row.record, row.written, row.tries, row.epoch, row.cause, now.0, state, row.due.0, before, expect.epoch, expect.tries])?;
+    let written = if planted(Fault::LatestLost) && row.state == WritebackState::Idle { i64::MAX } else { row.written };
+    let changed = exec(c, sql, params![row.connector, row.record, written, row.tries, row.epoch, row.cause, now.0, state, row.due.0, before, expect.epoch, expect.tries])?;
     matched(changed, "write-back")
 }
 

@@ -9,10 +9,11 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use trunkline_core::consent::ConsentAct;
-use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
+use trunkline_core::id::{AddressId, AttemptId, HookId, MessageId, RunId};
 use trunkline_core::message::{Event, Evidence, Finding, Question};
 use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
+use trunkline_engine::gap::LISTED;
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Fate, Message, announcement_name};
 use trunkline_store::wrap::Commits;
@@ -51,13 +52,16 @@ pub struct Seen {
     pub commits: u64,
     /// Claims, in order.
     pub claims: Vec<Claim>,
-    /// What look-ups proved since the last time somebody took it.
+    /// What look-ups and lists proved since the last time somebody took it.
     pub looked: Vec<(AttemptId, Evidence)>,
     /// Refused hooks.
     pub refusals: u64,
+    /// Hooks that were filed.
+    pub filed: u64,
     /// What the follower is owed, by the names it will see.
     pub announced: BTreeSet<String>,
     ended: BTreeSet<RunId>,
+    listed: BTreeSet<HookId>,
     plan: Option<(u64, Crash)>,
     stall: bool,
     stalled: bool,
@@ -135,6 +139,12 @@ impl Seen {
     fn note(&mut self, command: &Command, now: Time) {
         match command {
             Command::Refuse(_) => self.refusals += 1,
+            Command::PutHook(hook) => {
+                self.filed += 1;
+                if hook.method == LISTED {
+                    self.listed.insert(hook.id);
+                }
+            }
             Command::PutMessage(change) => self.message(change, now),
             Command::FinishEvent(_, Fate::Runs { runs }) => self.ended.extend(runs.iter().filter(|(_, word)| word.ends_with(" ended")).map(|(run, _)| *run)),
             Command::News { address, news, messages, .. } => {
@@ -163,6 +173,11 @@ impl Seen {
         let lane = message.intent.origin.run().map(|run| (run, message.intent.address));
         for (event, _) in &change.events {
             if let Event::Looked { n, found: Finding::Taken { evidence: Some(evidence), .. }, .. } = event {
+                self.looked.push((AttemptId { message: message.id, n: *n }, *evidence));
+            }
+            if let Event::Receipt { n, evidence: Some(evidence), hook, .. } = event
+                && self.listed.contains(hook)
+            {
                 self.looked.push((AttemptId { message: message.id, n: *n }, *evidence));
             }
             // The same call again may send what was not sent: it is looked at like a claim, but for the order of texts.

@@ -5,6 +5,7 @@
 
 mod act;
 mod clients;
+mod gaps;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use trunkline_core::id::{MessageId, hash16};
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::Call;
+use trunkline_engine::gap::{ListCall, ListResult};
 use trunkline_engine::resolve::{Answered, Ask};
 use trunkline_engine::settle::CallResult;
 use trunkline_engine::writeback::{WriteCall, WriteResult};
@@ -112,6 +114,15 @@ enum Action {
         answer: Box<Answered>,
         generation: u64,
     },
+    /// A page of a vendor's list.
+    List {
+        call: Box<ListCall>,
+        generation: u64,
+    },
+    Listed {
+        result: Box<ListResult>,
+        generation: u64,
+    },
     Write {
         call: Box<WriteCall>,
         generation: u64,
@@ -145,6 +156,9 @@ pub struct World {
     node: Option<Arc<Engine>>,
     generation: u64,
     ours: bool,
+    /// Whether the vendor gives up at once on a hook that nobody takes.
+    forgets: bool,
+    lost: gaps::Lost,
     rng: ChaCha12Rng,
     dialect: Dialect,
     vendor: Carrier,
@@ -195,6 +209,7 @@ impl World {
         let shop = Shop::new(ShopSettings { secret: fixtures::SHOP_SECRET.to_owned(), hook_url: url("shopify"), domain: "acme.myshopify.com".to_owned() });
         let closing = start + Span::hours(24 * settings.days);
         let customers = people::customers(&mut rng);
+        let seed = settings.seed;
         let mut world = World {
             settings,
             clock,
@@ -203,6 +218,8 @@ impl World {
             node: None,
             generation: 0,
             ours,
+            forgets: seed % 5 == 4,
+            lost: gaps::Lost::default(),
             rng,
             dialect,
             vendor,
@@ -354,6 +371,7 @@ impl World {
             None => self.violations.push(Violation::new("liveness", "the node hung while it started")),
         }
         let generation = self.generation;
+        self.lost.started = self.now();
         self.tell(format!("node {generation} starts"));
         self.tick_soon(&Stage::ALL);
     }
@@ -390,6 +408,7 @@ impl World {
         for claim in &fresh {
             let address = self.store.addresses(&[claim.message.intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
             found.extend(oracle::claim_allowed(claim, address.as_ref()));
+            found.extend(self.after_lost_stop(claim, address.as_ref()));
         }
         if self.watch.seen().refusals < self.forged {
             found.push(Violation::new("I7", "a forged hook was not refused on record"));
@@ -405,6 +424,7 @@ impl World {
             Some(Err(error)) => self.violations.push(Violation::new("liveness", error.to_string())),
             None => self.violations.push(Violation::new("liveness", "the store hung")),
         }
+        self.violations.extend(self.lost_for_good());
         let told = self.follower.taken();
         let missed: Vec<String> = self.watch.seen().announced.iter().filter(|id| !told.contains_key(*id)).cloned().collect();
         self.violations.extend(missed.into_iter().map(|id| Violation::new("I10", format!("the follower was never told of {id}"))));

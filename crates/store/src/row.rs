@@ -332,7 +332,7 @@ pub struct Inbound {
     pub keyword: Option<Keyword>,
     /// The message it answers.
     pub answers: Option<MessageId>,
-    /// When the hook was received.
+    /// When it came: by the vendor's word where there is one, or else when the hook was received.
     pub received_at: Time,
     /// The hook.
     pub hook: HookId,

@@ -13,6 +13,7 @@ use trunkline_core::message::Question;
 use trunkline_core::time::Span;
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::{BEGIN_WITHIN, Call};
+use trunkline_engine::gap::ListCall;
 use trunkline_engine::intake::{ConsentAction, ConsentRequest};
 use trunkline_engine::receive::Received;
 use trunkline_engine::resolve::{Answered, Ask};
@@ -37,6 +38,7 @@ pub(super) enum Ticked {
     Stage(Result<Tick, StoreError>),
     Calls(Result<(Vec<Call>, Tick), StoreError>),
     Asks(Result<(Vec<Ask>, Tick), StoreError>),
+    Lists(Result<(Vec<ListCall>, Tick), StoreError>),
     Writes(Result<(Vec<WriteCall>, Tick), StoreError>),
     Announcements(Result<(Vec<AnnounceCall>, Tick), StoreError>),
 }
@@ -63,6 +65,8 @@ impl World {
             Action::Announced { result, generation } => self.announced(*result, generation),
             Action::Ask { ask, generation } => self.ask(&ask, generation),
             Action::Answered { answer, generation } => self.answered(*answer, generation),
+            Action::List { call, generation } => self.list(&call, generation),
+            Action::Listed { result, generation } => self.listed(*result, generation),
             Action::Tick(stage) => self.tick(stage),
             Action::Resume(stage, generation) => self.resume(stage, generation),
             Action::Call { call, generation } => self.call(&call, generation),
@@ -158,7 +162,7 @@ impl World {
         self.at(at, Action::Hook { hook, tries: 0 });
     }
 
-    fn effects(&mut self, effects: Vec<Effect>) {
+    pub(super) fn effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             let Effect::Hook(hook) = effect;
             self.send_hook(hook);
@@ -172,6 +176,7 @@ impl World {
 
     fn hook(&mut self, hook: OutgoingHook, tries: u32) {
         let (name, raw) = World::raw(&hook);
+        let filed = self.watch.seen().filed;
         let received = self.node.as_ref().map(|node| node.receive(&name, raw).now_or_never());
         match received {
             Some(Some(Received::Accepted(_))) => {
@@ -187,7 +192,13 @@ impl World {
                 if matches!(other, Some(None)) {
                     self.crash("while it files a hook");
                 }
-                if tries < MOST_TRIES {
+                if self.watch.seen().filed > filed {
+                    // It is on disk, though nobody was told so.
+                    self.acknowledge(&hook);
+                }
+                if self.forgets && name != "shopify" {
+                    self.lose(&hook);
+                } else if tries < MOST_TRIES {
                     let again = self.now() + Span::secs(1 << tries.min(7)) + self.seconds(2);
                     let hook = if name == "shopify" { hook } else { self.vendor.again(hook, again) };
                     self.at(again, Action::Hook { hook, tries: tries + 1 });
@@ -246,6 +257,7 @@ impl World {
             match stage {
                 Stage::Dispatch => Ticked::Calls(node.claim_tick(now, 8).await),
                 Stage::Questions => Ticked::Asks(node.ask_tick(now, 8).await),
+                Stage::Gaps => Ticked::Lists(node.gap_tick(now, 4).await),
                 Stage::Writebacks => Ticked::Writes(node.writeback_claim_tick(now, 8).await),
                 Stage::Announcements => Ticked::Announcements(node.announce_claim_tick(now, 8).await),
                 Stage::Inbound => Ticked::Stage(node.inbox_tick(HookLane::Inbound, now, 16).await),
@@ -283,7 +295,14 @@ impl World {
         let generation = self.generation;
         let done = match ticked {
             None => return self.crash(&format!("in {stage:?}")),
-            Some(Ticked::Stage(Err(error)) | Ticked::Calls(Err(error)) | Ticked::Asks(Err(error)) | Ticked::Writes(Err(error)) | Ticked::Announcements(Err(error))) => {
+            Some(
+                Ticked::Stage(Err(error))
+                | Ticked::Calls(Err(error))
+                | Ticked::Asks(Err(error))
+                | Ticked::Lists(Err(error))
+                | Ticked::Writes(Err(error))
+                | Ticked::Announcements(Err(error)),
+            ) => {
                 self.violations.push(crate::oracle::Violation::new("liveness", format!("{stage:?}: {error}")));
                 return;
             }
@@ -301,6 +320,7 @@ impl World {
                 }
                 tick.done
             }
+            Some(Ticked::Lists(Ok((calls, tick)))) => self.pages(calls, tick, generation),
             Some(Ticked::Writes(Ok((calls, tick)))) => {
                 for call in calls {
                     self.soon(3, Action::Write { call: Box::new(call), generation });
@@ -447,7 +467,7 @@ impl NowOf for std::sync::Arc<trunkline_core::clock::ManualClock> {
     }
 }
 
-fn answer(answer: Answer) -> Reply {
+pub(super) fn answer(answer: Answer) -> Reply {
     match answer {
         Answer::Reply(response) => Ok(response),
         Answer::Hang => Err(TransportError { phase: Phase::Wait, detail: "no answer in time".to_owned() }),
@@ -455,7 +475,7 @@ fn answer(answer: Answer) -> Reply {
     }
 }
 
-fn word(reply: &Reply) -> String {
+pub(super) fn word(reply: &Reply) -> String {
     match reply {
         Ok(response) => format!("HTTP {}", response.status),
         Err(error) => error.to_string(),

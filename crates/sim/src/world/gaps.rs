@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use futures_util::FutureExt;
 use trunkline_core::id::{InboundId, InstallationKey};
-use trunkline_core::message::Evidence;
+use trunkline_core::message::{Delivery, Evidence};
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::gap::{ListCall, ListResult};
 use trunkline_engine::{Stage, Tick};
@@ -52,8 +52,9 @@ impl World {
             self.soon(3, Action::List { call: Box::new(call), generation });
         }
         // Texts wait while a gap is open, so it is not left to the next time that somebody looks by chance.
-        if tick.done == 0 && tick.next.is_some() && self.ticking.insert(Stage::Gaps) {
-            let at = self.now() + Span::secs(5);
+        let at = self.now() + Span::secs(5);
+        let there_is_time = at < self.closing + Span::hours(60);
+        if tick.done == 0 && tick.next.is_some() && there_is_time && self.ticking.insert(Stage::Gaps) {
             self.at(at, Action::Tick(Stage::Gaps));
         }
         tick.done
@@ -123,7 +124,8 @@ async fn missing(store: &dyn Store, lost: &Lost, account: &str, lists: bool) -> 
         // A list has the last word only, which may be a weaker one.
         let least = Some((*evidence).min(Evidence::Undelivered));
         let messages = store.messages(&[attempt.message]).await?;
-        if messages.iter().all(|message| message.state.evidence() < least) {
+        // Where the vendor's id belongs to no attempt that we know of, a person was asked.
+        if messages.iter().all(|message| message.state.evidence() < least && message.state.delivery() != Delivery::Unknown) {
             found.push(Violation::new("I6", format!("{attempt} was {evidence:?} in the vendor's list, and nobody knows of it")));
         }
     }

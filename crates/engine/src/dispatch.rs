@@ -107,8 +107,8 @@ impl Engine {
     }
 
     /// Whose turn it is: what is due of the senders that may send now, the urgent first, and when the next of the others
-    /// may. A sender whose rate is used up, or whose account is in a gap, is not even looked at, so that its queue holds up nobody
-    /// else.
+    /// may. A sender whose rate is used up, or whose account is in a gap, is not even looked at, so that its queue holds
+    /// up nobody else.
     async fn turn(&self, now: Time, slots: Slots) -> Result<(Vec<Message>, Option<Time>), StoreError> {
         let mut queues = Vec::new();
         let mut next: Option<Time> = None;

@@ -9,6 +9,7 @@ pub mod sinch;
 pub mod telnyx;
 pub mod twilio;
 
+use serde::{Deserialize, Serialize};
 use trunkline_core::id::AttemptId;
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::Evidence;
@@ -51,7 +52,8 @@ pub enum Lane {
 }
 
 /// What a hook item says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "says", rename_all = "snake_case")]
 pub enum ProviderEvent {
     /// Something about a text of ours.
     Status {
@@ -82,10 +84,12 @@ pub enum ProviderEvent {
 }
 
 /// A hook item and what makes it new.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Two items with one key are copies.
     pub key: [u8; 16],
+    /// When it happened, as far as the vendor says.
+    pub at: Option<Time>,
     /// What it says.
     pub event: ProviderEvent,
 }
@@ -123,6 +127,11 @@ pub trait Provider: Send + Sync {
     fn looked(&self, sent: &Sent<'_>, reply: &Reply) -> Looked;
     /// A page of a list of what happened since an instant; nothing if the vendor has no such list.
     fn list(&self, listing: Listing, since: Time, page: Option<&str>) -> Option<Request>;
+    /// The first page of what people sent to one of our senders, where the list of all that they sent has all that we
+    /// sent in it too; nothing where one list of the account is as short. Its other pages are asked for like any.
+    fn list_to(&self, _sender: &str, _since: Time) -> Option<Request> {
+        None
+    }
     /// What the page says.
     fn listed(&self, listing: Listing, since: Time, reply: &Reply) -> Result<Page, NotListed>;
     /// Checks the signature over the raw bytes, and the age where the vendor signs a time.

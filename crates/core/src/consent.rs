@@ -168,6 +168,12 @@ impl ConsentState {
     }
 }
 
+/// Whether the recipient has said STOP after a START of this time, so that it lifts nothing. Lists and late webhooks
+/// tell of texts out of order, and of the two mistakes this is the one that sends nothing.
+pub fn overtaken(ledger: &[ConsentEntry], start_at: Time) -> bool {
+    ledger.iter().any(|entry| entry.act == ConsentAct::Stop && entry.occurred_at > start_at)
+}
+
 /// Whether a new entry speaks about everything that `older` speaks about.
 fn covers(entry: &ConsentEntry, older: &Scoped) -> bool {
     (entry.program.is_none() || entry.program == older.program) && (entry.purpose.is_none() || entry.purpose == older.purpose)
@@ -223,5 +229,14 @@ mod tests {
         ] {
             assert_eq!(verdict(&ledger, purpose), expect, "{name}");
         }
+    }
+
+    #[test]
+    fn a_start_is_overtaken_by_a_later_stop_alone() {
+        use ConsentAct::{Revoke, Start, Stop};
+        let ledger = [entry(Stop, None, None, 1), entry(Start, None, None, 3), entry(Stop, None, None, 5), entry(Revoke, None, None, 9)];
+        let told: Vec<bool> = [2, 4, 5, 6].into_iter().map(|at| overtaken(&ledger, Time(at))).collect();
+        assert_eq!(told, [true, true, false, false]);
+        assert!(!overtaken(&[], Time(0)));
     }
 }

@@ -27,6 +27,7 @@ pub mod reason;
 
 pub mod journey;
 
+pub mod gap;
 pub mod message;
 pub mod outcome;
 pub mod rate;

@@ -108,11 +108,18 @@ impl Engine {
     }
 
     /// Whose turn it is: what is due of the senders that may send now, the urgent first, and when the next of the others
-    /// may. A sender whose rate is used up is not even looked at, so that its queue holds up nobody else.
+    /// may. A sender whose rate is used up, or whose account is in a gap, is not even looked at, so that its queue holds
+    /// up nobody else.
     async fn turn(&self, now: Time, slots: Slots) -> Result<(Vec<Message>, Option<Time>), StoreError> {
         let mut queues = Vec::new();
         let mut next: Option<Time> = None;
+        let gaps = self.accounts_in_gaps(now).await?;
         for (account, sender) in self.store.waiting_senders().await? {
+            // What its recipients have said since is not known yet.
+            if let Some(at) = gaps.get(&account) {
+                next = next.into_iter().chain([*at]).min();
+                continue;
+            }
             if let Some(rate) = self.definitions.sender(&account, &sender).map(|s| s.rate) {
                 let grant = rate.take(self.store.bucket(&account, &sender).await?, now, 1);
                 if grant.granted == 0 {

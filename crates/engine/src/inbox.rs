@@ -18,11 +18,14 @@ use trunkline_store::{Applied, Command, StoreError, Unit};
 use crate::definitions::Account;
 use crate::effects::system_alert;
 use crate::facts::find;
+use crate::gap::{self, LISTED};
 use crate::receive::raw;
 use crate::{Engine, Stage, Tick};
 
 /// How long a receipt waits for its attempt before it is dead.
 const PARKED_FOR: Span = Span::hours(24 * 7);
+/// The same for a state that was found in a list, which may be of a text that somebody else sent through the account.
+const FOUND_FOR: Span = Span::hours(1);
 /// How often a parked receipt is looked at by itself.
 const PARKED_EVERY: Span = Span::hours(1);
 
@@ -128,6 +131,9 @@ impl Engine {
 
     fn items(&self, hook: &Hook) -> Result<(&Account, Vec<Item>), String> {
         let account = self.definitions.accounts.get(&hook.name).ok_or_else(|| format!("no account '{}' is configured any more", hook.name))?;
+        if let Some(found) = gap::read(hook) {
+            return Ok((account, vec![found?]));
+        }
         let items = account.provider.parse(&raw(hook)).map_err(|Unreadable(why)| why)?;
         Ok((account, items))
     }
@@ -173,10 +179,13 @@ impl Engine {
 
 /// A receipt without a known attempt waits for one, for a week.
 fn park_or_bury<'a>(hook: &'a Hook, vendor_id: Option<&'a String>) -> impl FnOnce(Time) -> Unit + use<'a> {
+    let listed = hook.method == LISTED;
+    let patience = if listed { FOUND_FOR } else { PARKED_FOR };
     move |now| match vendor_id {
-        Some(vendor_id) if now.since(hook.received_at) < PARKED_FOR => {
+        Some(vendor_id) if now.since(hook.received_at) < patience => {
             Unit::one(Command::Park { account: hook.name.clone(), vendor_id: vendor_id.clone(), hook: hook.id, due: now + PARKED_EVERY })
         }
+        Some(vendor_id) if listed => Unit::one(Command::MoveHook(hook.id, HookState::Done, format!("no attempt of ours is known as {vendor_id}: somebody else's text"))),
         Some(vendor_id) => bury(hook, &format!("no attempt of ours is known as {vendor_id}")),
         None => bury(hook, "not a status"),
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! outbound  source event -intake-> event -ingest-> run -journey-> message -dispatch-> call -settle-> message
 //! inbound   hook -receive-> hook row -inbox-> message / address / event
+//! gaps      vendor's list -gap-> hook row -inbox-> as above
 //!           every change -same commit-> write-back, announcement, alert, case, counter
 //! ```
 //! Each stage loads facts, asks `trunkline_core`, and commits once. A stage that calls out is two ticks: one returns
@@ -16,6 +17,7 @@ pub mod intake;
 pub mod profile;
 pub mod receive;
 
+pub mod gap;
 pub mod inbox;
 pub mod ingest;
 pub mod journey;
@@ -46,7 +48,7 @@ use trunkline_core::clock::Clock;
 use trunkline_core::expr;
 use trunkline_core::id::InstallationKey;
 use trunkline_core::time::Time;
-use trunkline_store::{Command, Store, StoreError, Unit};
+use trunkline_store::{Store, StoreError, Unit};
 
 use definitions::{Definitions, Journeys};
 
@@ -67,6 +69,7 @@ pub struct Engine {
     rng: Mutex<ChaCha12Rng>,
     wakes: Wakes,
     changes: watch::Sender<u64>,
+    doors: gap::Doors,
 }
 
 /// What a tick came to.
@@ -95,6 +98,8 @@ pub enum Stage {
     Dispatch,
     /// Texts of unknown fate and questions to their vendors.
     Questions,
+    /// What came while webhooks were lost, and calls for vendors' lists.
+    Gaps,
     /// Due write-backs and calls to systems of record.
     Writebacks,
     /// Due announcements and calls to followers.
@@ -105,16 +110,27 @@ pub enum Stage {
 
 impl Stage {
     /// All of them.
-    pub const ALL: [Stage; 10] =
-        [Stage::Inbound, Stage::Receipts, Stage::Sources, Stage::Ingest, Stage::Journeys, Stage::Dispatch, Stage::Questions, Stage::Writebacks, Stage::Announcements, Stage::Sweep];
+    pub const ALL: [Stage; 11] = [
+        Stage::Inbound,
+        Stage::Receipts,
+        Stage::Sources,
+        Stage::Ingest,
+        Stage::Journeys,
+        Stage::Dispatch,
+        Stage::Questions,
+        Stage::Gaps,
+        Stage::Writebacks,
+        Stage::Announcements,
+        Stage::Sweep,
+    ];
 }
 
 #[derive(Default)]
-struct Wakes([Notify; 10]);
+struct Wakes([Notify; 11]);
 
 impl Wakes {
     fn of(&self, stage: Stage) -> &Notify {
-        let [inbound, receipts, sources, ingest, journeys, dispatch, questions, writebacks, announcements, sweep] = &self.0;
+        let [inbound, receipts, sources, ingest, journeys, dispatch, questions, gaps, writebacks, announcements, sweep] = &self.0;
         match stage {
             Stage::Inbound => inbound,
             Stage::Receipts => receipts,
@@ -123,6 +139,7 @@ impl Wakes {
             Stage::Journeys => journeys,
             Stage::Dispatch => dispatch,
             Stage::Questions => questions,
+            Stage::Gaps => gaps,
             Stage::Writebacks => writebacks,
             Stage::Announcements => announcements,
             Stage::Sweep => sweep,
@@ -131,9 +148,12 @@ impl Wakes {
 }
 
 impl Engine {
-    /// Starts a generation over a store; whoever claimed work before is taken to be gone.
+    /// Starts a generation over a store; whoever claimed work before is taken to be gone, and webhooks that came since
+    /// its last beat to be lost.
     pub async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, definitions: Arc<Definitions>, seed: [u8; 32]) -> Result<Engine, StoreError> {
-        commit_one(store.as_ref(), clock.now(), Unit::one(Command::TakeEpoch)).await?;
+        let now = clock.now();
+        let first = gap::at_start(&store.beats().await?, &definitions, now);
+        commit_one(store.as_ref(), now, first).await?;
         Engine::beside(store, clock, definitions, seed).await
     }
 
@@ -152,6 +172,7 @@ impl Engine {
             rng: Mutex::new(ChaCha12Rng::from_seed(seed)),
             wakes: Wakes::default(),
             changes: watch::Sender::new(0),
+            doors: gap::Doors::default(),
         })
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use trunkline_connectors::hook::{RawHook, Refused};
 use trunkline_connectors::http::Response;
 use trunkline_connectors::sms::Lane;
+use trunkline_core::gap::Door;
 use trunkline_core::id::{HookId, hash16};
 use trunkline_core::planted::{Fault, planted};
 use trunkline_store::row::{Hook, HookLane, HookState, Refusal};
@@ -44,6 +45,9 @@ impl Engine {
         };
         if let Err(reason) = verdict {
             let enforced = mode == VerifyMode::Enforce && !planted(Fault::ForgedAccepted);
+            if enforced {
+                self.at_the_door(name, |door| door.refused(now));
+            }
             if self.refuse(name, &raw, &reason).await.is_err() {
                 return Received::Unavailable;
             }
@@ -74,13 +78,23 @@ impl Engine {
         };
         match self.commit(now, Unit::one(Command::PutHook(Box::new(hook)))).await {
             Ok(_) => {
+                self.at_the_door(name, |door| door.accepted(now));
                 self.wake(&[stage]);
                 Received::Accepted(self.acknowledgement(name, lane))
             }
             Err(error) => {
                 tracing::error!(%error, hook = name, "a hook could not be filed; its sender was told to come back");
+                self.at_the_door(name, |door| door.failed(now));
                 if planted(Fault::AckBeforeCommit) { Received::Accepted(self.acknowledgement(name, lane)) } else { Received::Unavailable }
             }
+        }
+    }
+
+    /// Notes what came of an account's hook, and wakes whoever reads what was lost. Sources keep their events until we
+    /// take them.
+    fn at_the_door(&self, name: &str, what: impl FnOnce(&mut Door)) {
+        if self.definitions.accounts.contains_key(name) && self.doors.note(name, what) {
+            self.wake(&[Stage::Gaps]);
         }
     }
 

@@ -61,6 +61,10 @@ pub struct Answered {
     pub heard: Heard,
 }
 
+/// Why the same call is not made again now: it could send what was not sent.
+const RUN_OVER: &str = "not asked, since an event has ended its run and the same call could send it now";
+const IN_A_GAP: &str = "not asked, since webhooks of its account were lost and its recipient may have said STOP";
+
 /// A planned step of one text.
 type Plan = Option<(Unit, Option<Ask>)>;
 
@@ -73,8 +77,13 @@ impl Engine {
         }
         let addresses = self.store.addresses(&due.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
         let ended = self.ended(&due).await?;
-        let over = |m: &Message| m.intent.origin.run().is_some_and(|run| ended.contains_key(&run));
-        let plan = |m: &Message| find(&addresses, m.intent.address).and_then(|address| self.ask(m, address, over(m), now));
+        let gaps = self.accounts_in_gaps(now).await?;
+        let not_now = |m: &Message| {
+            let over = m.intent.origin.run().is_some_and(|run| ended.contains_key(&run));
+            let in_gap = m.state.attempts.last().is_some_and(|attempt| gaps.contains_key(&attempt.account));
+            if over { Some(RUN_OVER) } else { in_gap.then_some(IN_A_GAP) }
+        };
+        let plan = |m: &Message| find(&addresses, m.intent.address).and_then(|address| self.ask(m, address, not_now(m), now));
         let (units, asks): (Vec<Unit>, Vec<Option<Ask>>) = due.iter().filter_map(plan).unzip();
         let done = units.len();
         let landed = self.commit_all(now, "ask", units).await?;
@@ -84,7 +93,7 @@ impl Engine {
         Ok((asks, Tick { done, next: None }))
     }
 
-    fn ask(&self, message: &Message, address: &Address, run_over: bool, now: Time) -> Plan {
+    fn ask(&self, message: &Message, address: &Address, not_now: Option<&str>, now: Time) -> Plan {
         let attempt = unclear(message)?;
         let policy = self.definitions.policy(message.intent.purpose);
         let Some(account) = self.definitions.accounts.get(&attempt.account) else {
@@ -98,7 +107,7 @@ impl Engine {
         };
         match how {
             Question::LookUp => self.look_up(message, address, attempt, account, now),
-            Question::Repeat => self.repeat(message, address, attempt, account, run_over, now),
+            Question::Repeat => self.repeat(message, address, attempt, account, not_now, now),
         }
     }
 
@@ -111,13 +120,13 @@ impl Engine {
 
     /// The same call again may send what was not sent: so it needs the gate's word and the address's version, as a
     /// claim does, and a key that the vendor still knows.
-    fn repeat(&self, message: &Message, address: &Address, attempt: &Attempt, account: &Account, run_over: bool, now: Time) -> Plan {
+    fn repeat(&self, message: &Message, address: &Address, attempt: &Attempt, account: &Account, not_now: Option<&str>, now: Time) -> Plan {
         let resolution = account.provider.resolution();
         let verdict = self.ask_gate(&message.intent, address, None, now);
         let cause = if !resolution.knows_key(attempt.claimed_at, now) {
             "the vendor may have forgotten the key, so that the same call could send a second text".to_owned()
-        } else if run_over {
-            "not asked, since an event has ended its run and the same call could send it now".to_owned()
+        } else if let Some(why) = not_now {
+            why.to_owned()
         } else if verdict.decision != Decision::Send {
             let findings: Vec<String> = verdict.findings.iter().filter(|f| trunkline_core::gate::consequence(f) != Decision::Send).map(ToString::to_string).collect();
             format!("not asked, since the same call could send it now: {}", findings.join("; "))

@@ -46,7 +46,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// Relays what is owed, and opens a case for each text that stays unclear.
+    /// Relays what is owed, opens a case for each text that stays unclear, and notes that intake is up.
     pub async fn sweep_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
         self.take_up_journeys().await?;
         let relayed = self.store.relay(now, limit).await?;
@@ -68,6 +68,8 @@ impl Engine {
             .collect();
         let opened = fresh.len();
         self.commit_all(now, "sweep", fresh).await?;
+        // Last: where the store has trouble, webhooks have too.
+        self.beat(now).await?;
         Ok(Tick { done: relayed + opened, next: None })
     }
 

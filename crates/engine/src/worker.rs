@@ -17,6 +17,7 @@ use trunkline_store::row::HookLane;
 
 use crate::announce::{AnnounceCall, AnnounceResult};
 use crate::dispatch::{BEGIN_WITHIN, Call, Slots};
+use crate::gap::{ListCall, ListResult};
 use crate::resolve::{Answered, Ask};
 use crate::settle::{CallResult, Heard};
 use crate::transport::{Transport, Transports};
@@ -29,6 +30,8 @@ const BATCH: usize = 256;
 const CALLS: usize = 256;
 /// Questions about unclear texts in the air.
 const QUESTIONS: usize = 16;
+/// Pages of vendors' lists in the air.
+const LISTS: usize = 4;
 /// Write-backs in the air.
 const WRITES: usize = 128;
 /// The longest real wait between two looks: wake-ups are hints, looking is what finds the work.
@@ -48,6 +51,7 @@ pub fn loops(engine: &Arc<Engine>, transports: &Transports, stop: &watch::Receiv
         stage(Stage::Sweep),
         Box::pin(run_calls::<Texts>(engine.clone(), transports.clone(), stop.clone())),
         Box::pin(run_calls::<Questions>(engine.clone(), transports.clone(), stop.clone())),
+        Box::pin(run_calls::<Lists>(engine.clone(), transports.clone(), stop.clone())),
         Box::pin(run_calls::<Writes>(engine.clone(), transports.clone(), stop.clone())),
         Box::pin(run_calls::<Announcements>(engine.clone(), transports.clone(), stop.clone())),
     ]
@@ -62,7 +66,7 @@ async fn tick(engine: &Engine, stage: Stage, now: Time) -> Result<Tick, StoreErr
         Stage::Journeys => engine.journey_tick(now, BATCH).await,
         Stage::Sweep => engine.sweep_tick(now, BATCH).await,
         // These have loops of their own.
-        Stage::Dispatch | Stage::Questions | Stage::Writebacks | Stage::Announcements => Ok(Tick::default()),
+        Stage::Dispatch | Stage::Questions | Stage::Gaps | Stage::Writebacks | Stage::Announcements => Ok(Tick::default()),
     }
 }
 
@@ -191,6 +195,28 @@ impl CallsOut for Writes {
 
     async fn settle(engine: &Engine, heard: Vec<WriteResult>) -> Vec<WriteResult> {
         engine.writeback_settle_tick(engine.clock.now(), heard).await.1
+    }
+}
+
+struct Lists;
+
+impl CallsOut for Lists {
+    const STAGE: Stage = Stage::Gaps;
+    const SLOTS: usize = LISTS;
+    type Call = ListCall;
+    type Heard = ListResult;
+
+    async fn claim(engine: &Engine, slots: usize) -> Result<(Vec<ListCall>, Tick), StoreError> {
+        engine.gap_tick(engine.clock.now(), slots).await
+    }
+
+    async fn call(_: &Engine, transports: &Transports, call: ListCall) -> ListResult {
+        let reply = transports.plain.call(call.request.clone()).await;
+        ListResult::of(&call, reply)
+    }
+
+    async fn settle(engine: &Engine, heard: Vec<ListResult>) -> Vec<ListResult> {
+        engine.gap_settle_tick(engine.clock.now(), heard).await.1
     }
 }
 

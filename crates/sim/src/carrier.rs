@@ -15,7 +15,7 @@ use trunkline_core::time::{Span, Time};
 
 use crate::faults::Faults;
 use crate::fixtures::{ACCOUNT_SID, AUTH_TOKEN, PUBLIC_URL, SENDER};
-use crate::outgoing::{AcceptedCall, Called, Effect, OutgoingHook, PhoneText};
+use crate::outgoing::{AcceptedCall, Called, Choice, Effect, OutgoingHook, PersonText, PhoneText};
 use crate::sinch::{SinchFake, SinchSettings};
 use crate::telnyx::{TelnyxFake, TelnyxSettings};
 use crate::vendor::{Vendor, VendorSettings};
@@ -153,6 +153,48 @@ impl Carrier {
             Carrier::Telnyx(fake) => fake.accepted(),
             Carrier::Sinch(fake) => fake.accepted(),
         }
+    }
+
+    /// Whether the vendor can be asked what happened since an instant.
+    pub const fn lists(&self) -> bool {
+        match self {
+            Carrier::Twilio(_) | Carrier::Sinch(_) => true,
+            Carrier::Telnyx(_) => false,
+        }
+    }
+
+    /// Every text that a person sent.
+    pub fn replies(&self) -> &[PersonText] {
+        match self {
+            Carrier::Twilio(fake) => fake.replies(),
+            Carrier::Telnyx(fake) => fake.replies(),
+            Carrier::Sinch(fake) => fake.replies(),
+        }
+    }
+
+    /// Every STOP, by the time at which the person sent it.
+    pub fn opt_outs(&self) -> &[Choice] {
+        match self {
+            Carrier::Twilio(fake) => fake.opt_outs(),
+            Carrier::Telnyx(fake) => fake.opt_outs(),
+            Carrier::Sinch(fake) => fake.opt_outs(),
+        }
+    }
+
+    /// Every START, likewise.
+    pub fn opt_ins(&self) -> &[Choice] {
+        match self {
+            Carrier::Twilio(fake) => fake.opt_ins(),
+            Carrier::Telnyx(fake) => fake.opt_ins(),
+            Carrier::Sinch(fake) => fake.opt_ins(),
+        }
+    }
+
+    /// The text that a hook tells of, if a person sent it; by its id, which nobody else's hook has.
+    pub fn told_of(&self, hook: &OutgoingHook) -> Option<&PersonText> {
+        let body = String::from_utf8_lossy(&hook.body);
+        // The newest first: a hook is seldom much later than its text.
+        self.replies().iter().rev().find(|text| body.contains(&text.vendor_id))
     }
 
     /// What a status hook proves about an attempt, read without the connector.

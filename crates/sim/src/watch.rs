@@ -12,11 +12,12 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use trunkline_core::consent::{ConsentAct, ConsentEntry};
-use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
+use trunkline_core::id::{AddressId, AttemptId, HookId, MessageId, RunId};
 use trunkline_core::message::{Event, Evidence, Finding, Question};
 use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 use trunkline_engine::Stage;
+use trunkline_engine::gap::LISTED;
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Fate, Message, Origin, Run, announcement_name};
 use trunkline_store::wrap::Commits;
@@ -83,7 +84,7 @@ pub struct Seen {
     pub changes: u64,
     /// Claims since the last time somebody took them, in order.
     pub claims: Vec<Claim>,
-    /// What look-ups proved since the last time somebody took it.
+    /// What look-ups and lists proved since the last time somebody took it.
     pub looked: Vec<(AttemptId, Evidence)>,
     /// Receipts since the last time somebody took them.
     pub read: Vec<Read>,
@@ -93,9 +94,12 @@ pub struct Seen {
     pub due: Vec<(Stage, Time)>,
     /// Refused hooks.
     pub refusals: u64,
+    /// Hooks that were filed.
+    pub filed: u64,
     /// What the follower is owed, by the names it will see.
     pub announced: BTreeSet<String>,
     ended: BTreeSet<RunId>,
+    listed: BTreeSet<HookId>,
     plan: Option<(u64, Crash)>,
     busy: Option<u64>,
     full: bool,
@@ -244,6 +248,12 @@ impl Seen {
         self.work.note(command, now, &mut self.due);
         match command {
             Command::Refuse(_) => self.refusals += 1,
+            Command::PutHook(hook) => {
+                self.filed += 1;
+                if hook.method == LISTED {
+                    self.listed.insert(hook.id);
+                }
+            }
             Command::PutMessage(change) => self.message(change, now),
             Command::PutRun(run, _) => self.run(run),
             Command::BindRef(bind) | Command::BindFound(bind) => drop(self.bound.insert(bind.vendor_id.clone(), bind.attempt)),
@@ -295,8 +305,12 @@ impl Seen {
         for (event, _) in &change.events {
             match event {
                 Event::Looked { n, found: Finding::Taken { vendor_id, evidence, .. }, .. } => self.found(AttemptId { message: message.id, n: *n }, vendor_id, *evidence),
-                Event::Receipt { n, status, evidence, .. } => {
-                    self.read.push(Read { attempt: AttemptId { message: message.id, n: *n }, word: status.clone(), evidence: *evidence });
+                Event::Receipt { n, status, evidence, hook, .. } => {
+                    let attempt = AttemptId { message: message.id, n: *n };
+                    if self.listed.contains(hook) {
+                        self.looked.extend(evidence.map(|evidence| (attempt, evidence)));
+                    }
+                    self.read.push(Read { attempt, word: status.clone(), evidence: *evidence });
                 }
                 Event::Claimed { n, .. } => self.claim(message, *n, lane, now),
                 // The same call again may send what was not sent: it is looked at like a claim, but for the order of texts.

@@ -9,6 +9,7 @@ mod agenda;
 mod calls;
 mod clients;
 mod day;
+mod gaps;
 mod hooks;
 mod people;
 mod stages;
@@ -27,6 +28,7 @@ use trunkline_core::time::{Span, Time};
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::definitions::Definitions;
 use trunkline_engine::dispatch::Call;
+use trunkline_engine::gap::{ListCall, ListResult};
 use trunkline_engine::resolve::{Answered, Ask};
 use trunkline_engine::settle::CallResult;
 use trunkline_engine::writeback::{WriteCall, WriteResult};
@@ -141,6 +143,15 @@ enum Action {
         answer: Box<Answered>,
         generation: u64,
     },
+    /// A page of a vendor's list.
+    List {
+        call: Box<ListCall>,
+        generation: u64,
+    },
+    Listed {
+        result: Box<ListResult>,
+        generation: u64,
+    },
     Write {
         call: Box<WriteCall>,
         generation: u64,
@@ -189,6 +200,9 @@ pub struct World {
     ours: bool,
     /// Whether commands are committed one by one, effects by way of the outbox.
     ordered: bool,
+    /// Whether the vendor gives up at once on a hook that nobody takes.
+    forgets: bool,
+    lost: gaps::Lost,
     rng: ChaCha12Rng,
     dialect: Dialect,
     vendor: Carrier,
@@ -242,6 +256,7 @@ impl World {
         let shop = Shop::new(ShopSettings { secret: fixtures::SHOP_SECRET.to_owned(), hook_url: url("shopify"), domain: "acme.myshopify.com".to_owned() });
         let closing = start + Span::hours(24 * settings.days);
         let menu = settings.profile.menu();
+        let forgets = settings.seed % 5 == 4;
         let customers = people::customers(&mut rng, menu.customers);
         let mut world = World {
             settings,
@@ -256,6 +271,8 @@ impl World {
             published: 0,
             ours,
             ordered,
+            forgets,
+            lost: gaps::Lost::default(),
             rng,
             dialect,
             vendor,
@@ -428,6 +445,7 @@ impl World {
             }
             None => return self.broken("liveness", "the node hung while it started"),
         }
+        self.lost.started = self.now();
         self.tell(format!("node {generation} starts"));
         let now = self.now();
         for stage in Stage::ALL {
@@ -464,6 +482,7 @@ impl World {
         for claim in &claims {
             let address = self.store.addresses(&[claim.message.intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
             found.extend(oracle::claim_allowed(claim, address.as_ref()));
+            found.extend(self.after_lost_stop(claim, address.as_ref()));
         }
         found.extend(read.iter().filter_map(oracle::receipt_read));
         if refusals < self.refused {
@@ -480,6 +499,7 @@ impl World {
             Some(Err(error)) => self.broken("liveness", error.to_string()),
             None => self.broken("liveness", "the store hung"),
         }
+        self.violations.extend(self.lost_for_good());
         let told = self.follower.taken();
         let missed: Vec<String> = self.watch.seen().announced.iter().filter(|id| !told.contains_key(*id)).cloned().collect();
         self.violations.extend(missed.into_iter().map(|id| Violation::new("I10", format!("the follower was never told of {id}"))));

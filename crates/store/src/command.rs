@@ -9,7 +9,7 @@ use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, AddressNews, Announcement, ApiKey, Audit, Conflict, Definition, Event, Fate, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run,
+    Address, AddressNews, Announcement, ApiKey, Audit, Conflict, Definition, Event, Fate, Gap, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run,
     Session, SignIns, Trail, Writeback,
 };
 
@@ -122,6 +122,24 @@ pub enum Command {
         from: Time,
         /// What it says then.
         to: Time,
+    },
+    /// Opens a gap of an account; if one is open, it begins at the earlier of the two and is read anew.
+    OpenGap(Box<Gap>),
+    /// Writes how far a gap is; `rev` must be as in the row.
+    PutGap(Box<Gap>),
+    /// Closes a gap; `Already` if there is none.
+    CloseGap {
+        /// The account.
+        account: String,
+        /// What the row must have.
+        rev: i64,
+    },
+    /// Notes when an account's webhooks were known to be taken; only a later time counts.
+    Beat {
+        /// The account.
+        account: String,
+        /// When.
+        at: Time,
     },
     /// Pauses an account, or with a past instant lifts the pause.
     Pause(crate::row::Pause),

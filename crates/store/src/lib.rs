@@ -20,8 +20,8 @@ pub use command::{Applied, Command, Unit};
 pub use error::StoreError;
 
 use row::{
-    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
+    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 
 /// What a unit came to.
@@ -90,6 +90,12 @@ pub trait Store: Send + Sync {
     async fn bucket(&self, account: &str, sender: &str) -> Result<Time, StoreError>;
     /// Accounts that are paused.
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+    /// Gaps of accounts that are open, by account.
+    async fn gaps(&self) -> Result<Vec<Gap>, StoreError>;
+    /// When each account's webhooks were last known to be taken.
+    async fn beats(&self) -> Result<Vec<(String, Time)>, StoreError>;
+    /// When the oldest text to an account was filed that waits to be worked on.
+    async fn oldest_inbound(&self, account: &str) -> Result<Option<Time>, StoreError>;
     /// A reserved idempotency key.
     async fn reservation(&self, key: [u8; 16]) -> Result<Option<Reservation>, StoreError>;
     /// Every published definition.

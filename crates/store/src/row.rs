@@ -4,6 +4,7 @@
 //! what they are.
 
 mod access;
+mod gap;
 mod lists;
 mod queue;
 
@@ -23,6 +24,7 @@ use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
 
 pub use access::{ApiKey, Audit, Operator, Session, SignIns};
+pub use gap::Gap;
 pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, RunFilter, StepCount};
 pub use queue::Queue;
 
@@ -330,7 +332,7 @@ pub struct Inbound {
     pub keyword: Option<Keyword>,
     /// The message it answers.
     pub answers: Option<MessageId>,
-    /// When the hook was received.
+    /// When it came: by the vendor's word where there is one, or else when the hook was received.
     pub received_at: Time,
     /// The hook.
     pub hook: HookId,

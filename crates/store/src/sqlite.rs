@@ -2,9 +2,10 @@
 //!
 //! Its own file for the machinery: one thread drains its queue into one transaction with a savepoint for each unit,
 //! and answers after the commit, so that an answer means the disk has it. What a command does to tables is in
-//! `write*`, what a read asks in `read*`.
+//! `write*`, what a read asks in `read*`, and both for gaps in `gap`.
 
 mod codec;
+mod gap;
 mod read;
 mod read_lists;
 mod read_pages;
@@ -26,8 +27,8 @@ use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
+    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -355,6 +356,9 @@ reads! {
     provider_refs(account: &str = account.to_owned(), vendor_ids: &[String] = vendor_ids.to_vec()) -> Vec<Option<AttemptId>> = read::provider_refs;
     bucket(account: &str = account.to_owned(), sender: &str = sender.to_owned()) -> Time = read::bucket;
     pauses() -> Vec<Pause> = read::pauses;
+    gaps() -> Vec<Gap> = gap::gaps;
+    beats() -> Vec<(String, Time)> = gap::beats;
+    oldest_inbound(account: &str = account.to_owned()) -> Option<Time> = gap::oldest_inbound;
     reservation(key: [u8; 16] = key) -> Option<Reservation> = read::reservation;
     definitions() -> Vec<Definition> = read::definitions;
     newest_definition() -> Option<Time> = read::newest_definition;

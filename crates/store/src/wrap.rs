@@ -12,8 +12,8 @@ use trunkline_core::owe::Subject;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
+    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -105,6 +105,9 @@ through! {
     provider_refs(account: &str, vendor_ids: &[String]) -> Vec<Option<AttemptId>>;
     bucket(account: &str, sender: &str) -> Time;
     pauses() -> Vec<Pause>;
+    gaps() -> Vec<Gap>;
+    beats() -> Vec<(String, Time)>;
+    oldest_inbound(account: &str) -> Option<Time>;
     reservation(key: [u8; 16]) -> Option<Reservation>;
     definitions() -> Vec<Definition>;
     newest_definition() -> Option<Time>;

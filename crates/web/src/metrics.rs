@@ -22,10 +22,13 @@ pub(crate) async fn metrics(State(engine): State<Arc<Engine>>, headers: HeaderMa
     auth::client(&engine, &headers, "messages:read").await?;
     let today = engine.clock.now().utc_day();
     let mut registry = Registry::with_prefix("trunkline");
+    let gaps: Gauge = Gauge::default();
     let (today_counts, backlog, alerts) = (Labelled::default(), Labelled::default(), Labelled::default());
     registry.register("today", "Events, hooks and messages of the current UTC day, by what they are", today_counts.clone());
     registry.register("backlog", "Rows waiting in each queue", backlog.clone());
     registry.register("alerts_open", "Open alerts by code", alerts.clone());
+    registry.register("gaps_open", "Accounts whose vendors' lists are being read, since webhooks may have been lost", gaps.clone());
+    gaps.set(i64::try_from(engine.store.gaps().await?.len()).unwrap_or(i64::MAX));
     for counter in engine.store.counters(&today).await? {
         today_counts.get_or_create(&vec![("what", counter.name)]).set(counter.value);
     }

@@ -4,6 +4,7 @@
 //! key of ours, and then repeating the very call is the question. What an answer means for a message is not decided
 //! here.
 
+pub use trunkline_core::gap::Listing;
 use trunkline_core::id::AttemptId;
 use trunkline_core::message::Evidence;
 pub use trunkline_core::resolve::Resolution;
@@ -53,15 +54,6 @@ pub enum Looked {
         /// How long the vendor asks us to wait.
         retry_after: Option<Span>,
     },
-}
-
-/// Which list to read after a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Listing {
-    /// Texts that people sent us.
-    Inbound,
-    /// The states of texts that we sent.
-    Status,
 }
 
 /// A page of such a list.

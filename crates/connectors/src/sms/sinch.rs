@@ -258,6 +258,7 @@ impl Sinch {
         let pieces = [self.name.as_str(), vendor_id, recipient.trim_start_matches('+'), word.as_str(), vendor_code.as_str()].map(str::as_bytes);
         Ok(Item {
             key: hash16(&pieces),
+            at: field(report, "at").parse().ok(),
             event: ProviderEvent::Status {
                 attempt: attempt.or_else(|| field(batch, "client_reference").parse().ok()),
                 vendor_id: vendor_id.to_owned(),
@@ -282,6 +283,7 @@ impl Sinch {
         };
         Ok(Item {
             key: hash16(&[self.name.as_bytes(), vendor_id.as_bytes(), b"inbound"]),
+            at: field(message, "received_at").parse().ok(),
             event: ProviderEvent::Inbound { vendor_id: vendor_id.to_owned(), from: number(from), to: number(to), body, keyword: None },
         })
     }

@@ -226,6 +226,7 @@ impl Provider for Telnyx {
             }
             let item = Item {
                 key: hash16(&[self.name.as_bytes(), event_id.as_bytes(), b"inbound"]),
+                at: None,
                 event: ProviderEvent::Inbound {
                     vendor_id: vendor_id.to_owned(),
                     from: from.to_owned(),
@@ -244,6 +245,7 @@ impl Provider for Telnyx {
         }
         let item = Item {
             key: hash16(&[self.name.as_bytes(), event_id.as_bytes(), status.as_bytes()]),
+            at: None,
             event: ProviderEvent::Status {
                 // The body is signed and the URL is not, so the URL counts only where the body names no attempt.
                 attempt: attempt_in(field("/data/payload/webhook_url")).or_else(|| hook.query(ATTEMPT_PARAM)).and_then(|a| a.parse().ok()),

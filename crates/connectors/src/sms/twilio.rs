@@ -128,6 +128,10 @@ impl Provider for Twilio {
         ask::list(self, listing, since, page)
     }
 
+    fn list_to(&self, sender: &str, since: Time) -> Option<Request> {
+        Some(ask::list_to(self, sender, since))
+    }
+
     fn listed(&self, listing: Listing, since: Time, reply: &Reply) -> Result<Page, NotListed> {
         ask::listed(self, listing, since, reply)
     }
@@ -172,6 +176,8 @@ impl Provider for Twilio {
                 let code = Some(field("ErrorCode")).filter(|c| *c != "0").unwrap_or_default();
                 Item {
                     key: self.status_key(vendor_id, status, code),
+                    // Neither callback tells a time.
+                    at: None,
                     event: ProviderEvent::Status {
                         attempt: hook.query(ATTEMPT_PARAM).and_then(|a| a.parse().ok()),
                         vendor_id: vendor_id.to_owned(),
@@ -188,6 +194,7 @@ impl Provider for Twilio {
                 }
                 Item {
                     key: self.inbound_key(vendor_id),
+                    at: None,
                     event: ProviderEvent::Inbound {
                         vendor_id: vendor_id.to_owned(),
                         from: from.to_owned(),

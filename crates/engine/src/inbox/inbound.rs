@@ -3,8 +3,8 @@
 //! Its own file because a STOP must take effect in one commit: ledger entry, cancelled texts, flag and confirmation
 //! together, under the address's version, so that no claim slips in between.
 
-use trunkline_connectors::sms::ProviderEvent;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_connectors::sms::{Item, ProviderEvent};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, overtaken};
 use trunkline_core::gate::Verdict;
 use trunkline_core::id::{InboundId, MessageId, hash16};
 use trunkline_core::keyword::{self, Keyword};
@@ -42,7 +42,7 @@ impl Engine {
                 }
             }
         }
-        self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);
+        self.wake(&[Stage::Dispatch, Stage::Gaps, Stage::Writebacks, Stage::Announcements]);
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl Engine {
             Ok((_, items)) => items,
             Err(why) => return Ok(bury(hook, &why)),
         };
-        let Some(ProviderEvent::Inbound { vendor_id, from, to, body, keyword: hint }) = items.into_iter().next().map(|i| i.event) else {
+        let Some(Item { at, event: ProviderEvent::Inbound { vendor_id, from, to, body, keyword: hint }, .. }) = items.into_iter().next() else {
             return Ok(bury(hook, "not an inbound text"));
         };
         let fresh = self.address_of(Some(&from), None, "");
@@ -68,27 +68,30 @@ impl Engine {
             body: body.chars().take(4_096).collect(),
             keyword,
             answers: answered.as_ref().map(|m| m.id),
-            received_at: hook.received_at,
+            // Found in a list, or delivered late: it counts from when it was sent.
+            received_at: at.map_or(hook.received_at, |at| at.min(hook.received_at)),
             hook: hook.id,
         };
+        let overtaken = keyword == Some(Keyword::Start) && known.is_some() && overtaken(&self.store.ledger(address.id).await?, inbound.received_at);
+        let note = format!("inbound text {}{}", inbound.id, if overtaken { ", older than a STOP: it lifts nothing" } else { "" });
         let mut commands = Vec::new();
         if known.is_none() {
             commands.push(Command::PutAddress(Box::new(fresh)));
         }
-        commands.push(self.news(&address, inbound, &waiting, answered.as_ref(), now));
-        commands.push(Command::MoveHook(hook.id, HookState::Done, format!("inbound text {}", InboundId::of(&hook.name, &vendor_id, address.id))));
+        commands.push(self.news(&address, inbound, overtaken, &waiting, answered.as_ref(), now));
+        commands.push(Command::MoveHook(hook.id, HookState::Done, note));
         Ok(Unit(commands))
     }
 
-    fn news(&self, address: &Address, inbound: Inbound, waiting: &[Message], answered: Option<&Message>, now: Time) -> Command {
+    fn news(&self, address: &Address, inbound: Inbound, overtaken: bool, waiting: &[Message], answered: Option<&Message>, now: Time) -> Command {
         let mut entries = Vec::new();
         let mut messages: Vec<MessageChange> = Vec::new();
         let mut owes = Vec::new();
         let stop = inbound.keyword == Some(Keyword::Stop);
         let act = match inbound.keyword {
             Some(Keyword::Stop) => Some(ConsentAct::Stop),
-            Some(Keyword::Start) => Some(ConsentAct::Start),
-            Some(Keyword::Help) | None => None,
+            Some(Keyword::Start) if !overtaken => Some(ConsentAct::Start),
+            Some(Keyword::Start | Keyword::Help) | None => None,
         };
         entries.extend(act.map(|act| entry(act, &inbound, now)));
         let mut after = address.clone();
@@ -107,7 +110,9 @@ impl Engine {
             let event = message::Event::Replied { inbound: inbound.id, stop };
             messages.extend(self.change(message, event, None, &after, now));
         }
-        messages.extend(self.answer(&inbound, address, &after, now));
+        if !overtaken {
+            messages.extend(self.answer(&inbound, address, &after, now));
+        }
         if after.consent != address.consent {
             owes.extend(self.owed_for_address(&after));
         }

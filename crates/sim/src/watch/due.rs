@@ -63,6 +63,14 @@ impl Due {
                     due.push((Stage::Announcements, row.due));
                 }
             }
+            Command::OpenGap(_) => due.push((Stage::Gaps, now)),
+            Command::PutGap(gap) => {
+                due.push((Stage::Gaps, gap.next_at));
+                if !gap.holds {
+                    due.push((Stage::Dispatch, now));
+                }
+            }
+            Command::CloseGap { .. } => due.push((Stage::Dispatch, now)),
             Command::Owe(owe) => self.owed(std::slice::from_ref(owe), now, due),
             Command::Publish(_) => due.push((Stage::Sweep, now)),
             _ => {}

@@ -32,6 +32,8 @@ impl World {
             Action::Announced { result, generation } => self.announced(*result, generation),
             Action::Ask { ask, generation } => self.ask(&ask, generation),
             Action::Answered { answer, generation } => self.answered(*answer, generation),
+            Action::List { call, generation } => self.list(&call, generation),
+            Action::Listed { result, generation } => self.listed(*result, generation),
             Action::Tick(stage) => {
                 self.agenda.unplan(stage);
                 self.tick(stage);

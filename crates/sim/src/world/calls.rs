@@ -38,7 +38,7 @@ impl World {
     }
 
     /// The vendor's answer, or what its outage makes of the call.
-    fn call_vendor(&mut self, request: &Request) -> Called {
+    pub(super) fn call_vendor(&mut self, request: &Request) -> Called {
         let now = self.now();
         match self.outage {
             Some(Outage::Unreachable) => Called::only(Answer::Refuse),
@@ -57,7 +57,7 @@ impl World {
     }
 
     /// What could not be committed is kept, and given again a second later.
-    fn once_more<R>(&mut self, left: Vec<R>, what: &str, action: impl Fn(R) -> Action) {
+    pub(super) fn once_more<R>(&mut self, left: Vec<R>, what: &str, action: impl Fn(R) -> Action) {
         if left.is_empty() || !self.excused(what) {
             return;
         }
@@ -135,7 +135,7 @@ impl World {
     }
 }
 
-fn answer(answer: Answer) -> Reply {
+pub(super) fn answer(answer: Answer) -> Reply {
     match answer {
         Answer::Reply(response) => Ok(response),
         Answer::Hang => Err(TransportError { phase: Phase::Wait, detail: "no answer in time".to_owned() }),
@@ -143,7 +143,7 @@ fn answer(answer: Answer) -> Reply {
     }
 }
 
-fn word(reply: &Reply) -> String {
+pub(super) fn word(reply: &Reply) -> String {
     match reply {
         Ok(response) => format!("HTTP {}", response.status),
         Err(error) => error.to_string(),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use trunkline_connectors::hook::RawHook;
 use trunkline_core::time::{Span, Time};
+use trunkline_engine::Stage;
 use trunkline_engine::receive::Received;
 
 use super::{Action, World};
@@ -42,7 +43,8 @@ impl World {
                 let at = self.too_late(&hook);
                 self.at(at, Action::Replay(hook.clone()));
             }
-            if self.happens(self.menu.late_permille, 1_000) {
+            // What is days late and then lost is in no list that anybody reads.
+            if !self.forgets && self.happens(self.menu.late_permille, 1_000) {
                 let at = hook.at + Span::hours(24) + self.seconds(48 * 3_600);
                 self.at(at, Action::Hook { hook, tries: 0 });
                 return;
@@ -78,7 +80,10 @@ impl World {
         let hook = if !is_the_shops(&hook) && now.since(hook.at) > Span::mins(1) { self.vendor.again(hook, now) } else { hook };
         let stale = self.is_stale(&hook);
         let (name, raw) = raw(&hook);
+        let filed = self.watch.seen().filed;
         let received = self.node.as_ref().map(|node| node.receive(&name, raw).now_or_never());
+        // What came of it may be all that anybody knows of a gap.
+        self.look(Stage::Gaps, now);
         match received {
             Some(Some(Received::Accepted(_))) if stale => self.broken("I7", format!("a hook to {name} that was too old was taken")),
             Some(Some(Received::Accepted(_))) => {
@@ -94,7 +99,13 @@ impl World {
                 if matches!(other, Some(None)) {
                     self.crash("while it files a hook");
                 }
-                if tries < MOST_TRIES {
+                if self.watch.seen().filed > filed {
+                    // It is on disk, though nobody was told so.
+                    self.acknowledge(&hook);
+                }
+                if self.forgets && !is_the_shops(&hook) {
+                    self.lose(&hook);
+                } else if tries < MOST_TRIES {
                     let again = self.now() + Span::secs(1 << tries.min(7)) + self.seconds(2);
                     let hook = if is_the_shops(&hook) { hook } else { self.vendor.again(hook, again) };
                     self.at(again, Action::Hook { hook, tries: tries + 1 });

@@ -10,6 +10,7 @@ use trunkline_core::id::AddressId;
 use trunkline_core::time::Span;
 use trunkline_engine::announce::AnnounceCall;
 use trunkline_engine::dispatch::Call;
+use trunkline_engine::gap::ListCall;
 use trunkline_engine::resolve::Ask;
 use trunkline_engine::writeback::WriteCall;
 use trunkline_engine::{Stage, Tick};
@@ -29,6 +30,7 @@ pub(super) enum Ticked {
     Stage(Result<Tick, StoreError>),
     Calls(Result<(Vec<Call>, Tick), StoreError>),
     Asks(Result<(Vec<Ask>, Tick), StoreError>),
+    Lists(Result<(Vec<ListCall>, Tick), StoreError>),
     Writes(Result<(Vec<WriteCall>, Tick), StoreError>),
     Announcements(Result<(Vec<AnnounceCall>, Tick), StoreError>),
 }
@@ -48,6 +50,7 @@ impl World {
             match stage {
                 Stage::Dispatch => Ticked::Calls(node.claim_tick(now, CALLS).await),
                 Stage::Questions => Ticked::Asks(node.ask_tick(now, CALLS).await),
+                Stage::Gaps => Ticked::Lists(node.gap_tick(now, CALLS).await),
                 Stage::Writebacks => Ticked::Writes(node.writeback_claim_tick(now, CALLS).await),
                 Stage::Announcements => Ticked::Announcements(node.announce_claim_tick(now, CALLS).await),
                 Stage::Inbound => Ticked::Stage(node.inbox_tick(HookLane::Inbound, now, ROWS).await),
@@ -92,7 +95,14 @@ impl World {
         }
         let tick = match ticked {
             None => return self.crash(&format!("in {stage:?}")),
-            Some(Ticked::Stage(Err(error)) | Ticked::Calls(Err(error)) | Ticked::Asks(Err(error)) | Ticked::Writes(Err(error)) | Ticked::Announcements(Err(error))) => {
+            Some(
+                Ticked::Stage(Err(error))
+                | Ticked::Calls(Err(error))
+                | Ticked::Asks(Err(error))
+                | Ticked::Lists(Err(error))
+                | Ticked::Writes(Err(error))
+                | Ticked::Announcements(Err(error)),
+            ) => {
                 if self.excused(&format!("{stage:?}: {error}")) {
                     let later = self.now() + Span::secs(1);
                     self.look(stage, later);
@@ -102,6 +112,7 @@ impl World {
             Some(Ticked::Stage(Ok(tick))) => tick,
             Some(Ticked::Calls(Ok((calls, tick)))) => self.begin(calls, tick, |call, generation| Action::Call { call: Box::new(call), generation }),
             Some(Ticked::Asks(Ok((asks, tick)))) => self.begin(asks, tick, |ask, generation| Action::Ask { ask: Box::new(ask), generation }),
+            Some(Ticked::Lists(Ok((calls, tick)))) => self.begin(calls, tick, |call, generation| Action::List { call: Box::new(call), generation }),
             Some(Ticked::Writes(Ok((calls, tick)))) => self.begin(calls, tick, |call, generation| Action::Write { call: Box::new(call), generation }),
             Some(Ticked::Announcements(Ok((calls, tick)))) => self.begin(calls, tick, |call, generation| Action::Announce { call: Box::new(call), generation }),
         };
@@ -160,7 +171,7 @@ impl World {
             // Of the rows that these took, some may wait for others.
             Stage::Dispatch => (CALLS, true),
             Stage::Ingest | Stage::Receipts => (ROWS, true),
-            Stage::Questions | Stage::Writebacks | Stage::Announcements => (CALLS, false),
+            Stage::Questions | Stage::Gaps | Stage::Writebacks | Stage::Announcements => (CALLS, false),
             Stage::Inbound | Stage::Sources | Stage::Journeys | Stage::Sweep => (ROWS, false),
         };
         // Whoever was overtaken may have lost to somebody else, and decides again.

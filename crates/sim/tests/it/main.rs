@@ -6,6 +6,8 @@ mod determinism;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]
+mod gaps;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod priorities;

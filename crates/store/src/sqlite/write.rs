@@ -14,7 +14,7 @@ use trunkline_core::time::Time;
 
 use super::codec::{self, hook_key, hook_state, message_key, run_at, to_json};
 use super::write_outward::{self, owe_all};
-use super::{Owes, failed, write_message};
+use super::{Owes, failed, gap, write_message};
 use crate::command::{Applied, Command, MessageChange, Unit};
 use crate::row::{AddressNews, Event, Hook, Profile, Run, Trail};
 use crate::{Committed, StoreError};
@@ -155,6 +155,10 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             let sql = "UPDATE bucket SET tat = ?4 WHERE account = ?1 AND sender = ?2 AND tat = ?3";
             matched(exec(c, sql, params![account, sender, from.0, to.0])?, "bucket")
         }
+        Command::OpenGap(row) => gap::open(c, row),
+        Command::PutGap(row) => gap::put(c, row),
+        Command::CloseGap { account, rev } => gap::close(c, account, *rev),
+        Command::Beat { account, at } => gap::beat(c, account, *at),
         Command::Pause(pause) => {
             let sql = "INSERT INTO pause (account, until, cause) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET until = ?2, cause = ?3";
             exec(c, sql, params![pause.account, pause.until.0, pause.cause]).map(inserted)

@@ -8,6 +8,7 @@ pub(crate) mod support;
 pub(crate) mod access;
 pub(crate) mod consent;
 pub(crate) mod events;
+pub(crate) mod gaps;
 pub(crate) mod hooks;
 pub(crate) mod lists;
 pub(crate) mod messages;

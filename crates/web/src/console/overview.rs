@@ -12,7 +12,7 @@ use axum::response::Response;
 use trunkline_core::message::Delivery;
 use trunkline_core::owe::AlertKind;
 use trunkline_core::time::Span;
-use trunkline_store::row::{Alert, Case, Counter, Held, MessageFilter};
+use trunkline_store::row::{Alert, Case, Counter, Gap, Held, MessageFilter};
 
 use super::Console;
 use super::mask;
@@ -46,6 +46,13 @@ struct Health {
     tone: &'static str,
     heading: &'static str,
     sentence: String,
+}
+
+/// An account that makes up for webhooks that it may have missed.
+struct GapLine {
+    account: String,
+    since: When,
+    waits: bool,
 }
 
 /// An alert or case.
@@ -116,6 +123,7 @@ struct Backlog {
 struct OverviewPage {
     page: Page,
     health: Health,
+    gaps: Vec<GapLine>,
     groups: Vec<Group>,
     bars: [Bar; 2],
     states: Vec<StateCount>,
@@ -129,7 +137,7 @@ pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn) ->
     let store = console.engine.store.as_ref();
     let now = console.engine.clock.now();
     let (today, yesterday) = (now.utc_day(), (now - Span::hours(24)).utc_day());
-    let (counters, held, alerts) = tokio::try_join!(store.counters(&yesterday), store.held(), store.alerts())?;
+    let (counters, held, alerts, gaps) = tokio::try_join!(store.counters(&yesterday), store.held(), store.alerts(), store.gaps())?;
     let all = MessageFilter::default();
     let (cases, backlog, newest) = tokio::try_join!(store.cases(MOST_CASES), store.backlog(), store.messages_matching(&all, NEWEST))?;
     let days = Days::new(&counters, &today, &yesterday);
@@ -137,6 +145,7 @@ pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn) ->
     let view = OverviewPage {
         page: Page::new("Overview", &signed_in).at("overview"),
         health: health(engineers.len(), customers.len(), cases.len()),
+        gaps: gaps.iter().map(gap).collect(),
         groups: groups(&engineers, &customers, &cases, signed_in.unclear > 0),
         bars: [bar("Today", &days.today), bar("Yesterday", &days.yesterday)],
         states: states(&days),
@@ -181,6 +190,10 @@ fn health(engineers: usize, customers: usize, cases: usize) -> Health {
     }
     let (tone, heading) = if engineers > 0 { ("bad", "Something is wrong") } else { ("wait", "Somebody should look") };
     Health { tone, heading, sentence: format!("{}.", capital(&open.join(", "))) }
+}
+
+fn gap(gap: &Gap) -> GapLine {
+    GapLine { account: gap.account.clone(), since: When::from(gap.since), waits: gap.holds }
 }
 
 fn groups(engineers: &[&Alert], customers: &[&Alert], cases: &[Case], unclear: bool) -> Vec<Group> {

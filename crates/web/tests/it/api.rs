@@ -173,5 +173,7 @@ async fn unknown_paths_and_ids_are_problems_too() {
         assert_eq!(answer.headers["content-type"], "application/problem+json", "{path}");
     }
     let metrics = server.get("/metrics").await;
-    assert!(metrics.text.contains("trunkline_backlog"), "{}", metrics.text);
+    for line in ["trunkline_backlog", "trunkline_gaps_open 0"] {
+        assert!(metrics.text.contains(line), "{}", metrics.text);
+    }
 }

@@ -6,11 +6,12 @@ use serde_json::json;
 use tower::ServiceExt;
 use trunkline_core::clock::Clock;
 use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::gap::Cause;
 use trunkline_core::id::{AddressId, HookId, InboundId, RunId};
 use trunkline_core::keyword::Keyword;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::Command;
-use trunkline_store::row::{AddressNews, Hook, HookLane, HookState, Inbound, Operator, Refusal};
+use trunkline_store::row::{AddressNews, Gap, Hook, HookLane, HookState, Inbound, Operator, Refusal};
 
 use crate::support::{Answer, Server};
 
@@ -158,6 +159,19 @@ async fn pages_need_a_session() {
         assert_eq!(missing.status, StatusCode::NOT_FOUND, "{path}");
         assert!(missing.text.contains("</html>"), "{path} is a page too");
     }
+}
+
+#[tokio::test]
+async fn an_account_in_a_gap_is_on_the_overview() {
+    let (server, cookie) = signed_in().await;
+    let line = "Account twilio is reading what came while we were away";
+    assert!(!page(&server, "/", &cookie).await.text.contains(line));
+    let now = server.clock.now();
+    server.put(Command::OpenGap(Box::new(Gap::opened("twilio", now, Cause::Down, now)))).await;
+    let shown = page(&server, "/", &cookie).await.text;
+    assert!(shown.contains(line) && shown.contains("its texts wait for that"), "{shown}");
+    let metrics = server.get("/metrics").await.text;
+    assert!(metrics.contains("trunkline_gaps_open 1"), "{metrics}");
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ use crate::sms::{Item, ProviderEvent};
 const CLOCKS: Span = Span::secs(60);
 /// How much later: no call takes longer.
 const WITHIN: Span = Span::mins(10);
+/// Texts on a page. The vendor gives up to a thousand, which may be more than anybody reads of an answer.
+const PAGE: &str = "200";
 
 /// A page of texts.
 #[derive(Deserialize)]
@@ -72,8 +74,14 @@ pub(super) fn list(account: &Twilio, listing: Listing, since: Time, page: Option
         // A text that failed before it was sent has no date of sending, and is wanted all the same.
         Listing::Status => None,
     };
-    let query = Serializer::new(String::new()).extend_pairs(sent_from.map(|day| ("DateSent>", day))).append_pair("PageSize", "1000").finish();
+    let query = Serializer::new(String::new()).extend_pairs(sent_from.map(|day| ("DateSent>", day))).append_pair("PageSize", PAGE).finish();
     Some(get(account, &format!("{}?{query}", account.messages())))
+}
+
+/// Asks for the texts to one of our senders: without the ones that we sent, of which there are many more.
+pub(super) fn list_to(account: &Twilio, sender: &str, since: Time) -> Request {
+    let query = Serializer::new(String::new()).append_pair("To", sender).append_pair("DateSent>", &since.utc_day()).append_pair("PageSize", PAGE).finish();
+    get(account, &format!("{}?{query}", account.messages()))
 }
 
 /// What the page says.
@@ -167,7 +175,7 @@ impl Message {
             // Only the hook says what the vendor took it for; the words themselves are still read.
             keyword: None,
         };
-        Some(Item { key: account.inbound_key(&self.sid), event })
+        Some(Item { key: account.inbound_key(&self.sid), at: self.at(), event })
     }
 
     fn state(&self, account: &Twilio) -> Option<Item> {
@@ -175,7 +183,7 @@ impl Message {
         let vendor_code = self.code();
         let key = account.status_key(&self.sid, status, &vendor_code);
         let event = ProviderEvent::Status { attempt: None, vendor_id: self.sid.clone(), status: status.to_owned(), evidence: evidence(status), vendor_code };
-        Some(Item { key, event })
+        Some(Item { key, at: self.at(), event })
     }
 }
 

@@ -153,8 +153,10 @@ fn anything_but_a_list_says_nothing() {
 #[test]
 fn asks_for_pages_of_its_own_account_only() {
     let url = |listing, page: Option<&str>| account().list(listing, at("2026-11-23T23:59:59Z"), page).map(|request| request.url);
-    assert_eq!(url(Listing::Inbound, None), Some(format!("https://api.twilio.com{LIST}?DateSent%3E=2026-11-23&PageSize=1000")));
-    assert_eq!(url(Listing::Status, None), Some(format!("https://api.twilio.com{LIST}?PageSize=1000")));
+    assert_eq!(url(Listing::Inbound, None), Some(format!("https://api.twilio.com{LIST}?DateSent%3E=2026-11-23&PageSize=200")));
+    assert_eq!(url(Listing::Status, None), Some(format!("https://api.twilio.com{LIST}?PageSize=200")));
+    let to_one = account().list_to(SENDER, at("2026-11-23T23:59:59Z")).unwrap().url;
+    assert_eq!(to_one, format!("https://api.twilio.com{LIST}?To=%2B15005550006&DateSent%3E=2026-11-23&PageSize=200"));
     let path = format!("{LIST}?DateSent%3E=2026-11-23&PageSize=1000&Page=1&PageToken=PASM1");
     let whole = format!("https://api.twilio.com{path}");
     for second in [path.as_str(), whole.as_str()] {
@@ -192,8 +194,11 @@ fn a_listed_text_is_a_copy_of_its_hook() {
         message(4, "08:00:08", &inbound),
     ];
     let listed = account().listed(Listing::Inbound, at("2026-11-23T08:00:09.5Z"), &page(&messages, None)).unwrap();
-    let hook = |id: u32| hooked(&format!("MessageSid=SM{id:032}&From=%2B14155550123&To=%2B15005550006&Body=STOP")).remove(0);
-    assert_eq!(listed, Page { items: vec![hook(1), hook(3)], next: None });
+    let hook = |id: u32, time: &str| {
+        let hook = hooked(&format!("MessageSid=SM{id:032}&From=%2B14155550123&To=%2B15005550006&Body=STOP")).remove(0);
+        Item { at: Some(at(time)), ..hook }
+    };
+    assert_eq!(listed, Page { items: vec![hook(1, "2026-11-23T08:00:10Z"), hook(3, "2026-11-23T08:00:09Z")], next: None });
 }
 
 #[test]
@@ -208,7 +213,10 @@ fn a_listed_state_is_a_copy_of_its_callback() {
         message(7, "07:00:10", &json!({"status": "sent"})),
     ];
     let listed = account().listed(Listing::Status, at("2026-11-23T08:00:09.5Z"), &page(&messages, None)).unwrap();
-    let callback = |id: u32, rest: &str| hooked(&format!("MessageSid=SM{id:032}&MessageStatus={rest}")).remove(0);
+    let callback = |id: u32, rest: &str| {
+        let callback = hooked(&format!("MessageSid=SM{id:032}&MessageStatus={rest}")).remove(0);
+        Item { at: Some(at(if id == 7 { "2026-11-23T07:00:10Z" } else { "2026-11-23T08:00:10Z" })), ..callback }
+    };
     let items = vec![callback(1, "delivered"), callback(2, "undelivered&ErrorCode=30005"), callback(3, "failed"), callback(4, "teleported"), callback(7, "sent&ErrorCode=0")];
     assert_eq!(listed, Page { items, next: None });
 }

@@ -6,11 +6,12 @@
 use std::fmt::Debug;
 
 use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::gap::Cause;
 use trunkline_core::id::{AddressId, AttemptId, InboundId, ProfileId};
 use trunkline_core::message::Evidence;
 use trunkline_core::owe::{Owe, Subject};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{AddressNews, ApiKey, Definition, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns};
+use trunkline_store::row::{AddressNews, ApiKey, Definition, Gap, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns};
 use trunkline_store::sqlite::Owes;
 use trunkline_store::{Applied, Command, Store, Unit};
 
@@ -89,6 +90,8 @@ fn things() -> Vec<Unit> {
         Command::BindRef(ProviderRef { account: account.clone(), vendor_id, attempt: AttemptId { message, n: 1 } }),
         Command::Reserve([1; 16], Reservation { body: [2; 16], message, at: at(0) }),
         Command::Pause(Pause { account, until: at(900), cause: "out of funds".to_owned() }),
+        Command::OpenGap(Box::new(Gap::opened("main", at(-60), Cause::Down, at(0)))),
+        Command::Beat { account: "main".to_owned(), at: at(0) },
         Command::Owe(alert("account_paused", "main")),
         Command::Owe(case),
         Command::Owe(writeback("orders/1042", subject)),
@@ -130,6 +133,8 @@ async fn everything(store: &dyn Store) -> Vec<(&'static str, String)> {
         ("reservation", show(&store.reservation([1; 16]).await.unwrap())),
         ("bucket", show(&from)),
         ("pauses", show(&store.pauses().await.unwrap())),
+        ("gaps", show(&store.gaps().await.unwrap())),
+        ("beats", show(&store.beats().await.unwrap())),
         ("definitions", show(&(store.definitions().await.unwrap(), store.newest_definition().await.unwrap()))),
         ("writebacks", show(&store.due_writebacks(at(9), 0, 10).await.unwrap())),
         ("alerts", show(&store.alerts().await.unwrap())),

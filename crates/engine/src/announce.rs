@@ -57,7 +57,7 @@ impl Engine {
             calls.push(Some(AnnounceCall { row, request, allow_private: follower.allow_private }));
         }
         let done = units.len();
-        let landed = self.commit_all(now, "announce claim", units).await?;
+        let landed = self.commit_claims(now, "announce claim", units).await?;
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
         Ok((calls, Tick { done, next: None }))
     }

@@ -99,7 +99,7 @@ impl Engine {
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
         // What was left out for another text of its address is due still.
         let done = if claimed_for.is_empty() { units.len() } else { due.len() };
-        let landed = self.commit_all(now, "dispatch", units).await?;
+        let landed = self.commit_claims(now, "dispatch", units).await?;
         let claimed = self.clock.uptime();
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
         self.wake(&[]);

@@ -9,6 +9,7 @@
 //! the calls as data, another takes whatever came of them. No stage sleeps, spawns or selects; `worker` does.
 
 pub mod definitions;
+pub mod pressure;
 pub mod transport;
 
 pub mod cancel;
@@ -46,13 +47,15 @@ use trunkline_core::clock::Clock;
 use trunkline_core::expr;
 use trunkline_core::id::InstallationKey;
 use trunkline_core::time::Time;
+use trunkline_store::wrap::Wrapped;
 use trunkline_store::{Command, Store, StoreError, Unit};
 
 use definitions::{Definitions, Journeys};
+use pressure::Pressure;
 
 /// Everything a stage needs.
 pub struct Engine {
-    /// Where state lives.
+    /// Where state lives; every commit through it is weighed.
     pub store: Arc<dyn Store>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
@@ -67,6 +70,7 @@ pub struct Engine {
     rng: Mutex<ChaCha12Rng>,
     wakes: Wakes,
     changes: watch::Sender<u64>,
+    pressure: Pressure,
 }
 
 /// What a tick came to.
@@ -141,9 +145,11 @@ impl Engine {
     pub async fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>, definitions: Arc<Definitions>, seed: [u8; 32]) -> Result<Engine, StoreError> {
         let (key, epoch) = store.installation().await?;
         let journeys = RwLock::new(Arc::new(definitions.journeys.clone()));
+        let pressure = Pressure::new(clock.clone());
         Ok(Engine {
             journeys,
-            store,
+            store: Arc::new(Wrapped::new(store, pressure.clone())),
+            pressure,
             clock,
             definitions,
             key: InstallationKey::new(&key),
@@ -214,6 +220,21 @@ impl Engine {
             }
         }
         Ok(landed)
+    }
+
+    /// Commits claims, decided at `now`. Those that went in are to be called, whatever became of the others: a claim that
+    /// nobody calls would be in the air for ever.
+    async fn commit_claims(&self, now: Time, what: &str, units: Vec<Unit>) -> Result<Vec<bool>, StoreError> {
+        let results = self.store.commit(now, units).await;
+        let landed: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        match results.into_iter().filter_map(Result::err).find(|error| !matches!(error, StoreError::Conflict { .. })) {
+            None => Ok(landed),
+            Some(error) if landed.contains(&true) => {
+                tracing::error!(%error, stage = what, "some claims could not be committed; they are tried again");
+                Ok(landed)
+            }
+            Some(error) => Err(error),
+        }
     }
 }
 

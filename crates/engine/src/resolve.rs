@@ -76,7 +76,7 @@ impl Engine {
         let plan = |m: &Message| find(&addresses, m.intent.address).and_then(|address| self.ask(m, address, over(m), now));
         let (units, asks): (Vec<Unit>, Vec<Option<Ask>>) = due.iter().filter_map(plan).unzip();
         let done = units.len();
-        let landed = self.commit_all(now, "ask", units).await?;
+        let landed = self.commit_claims(now, "ask", units).await?;
         let claimed = self.clock.uptime();
         let asks = asks.into_iter().zip(landed).filter_map(|(ask, landed)| ask.filter(|_| landed).map(|a| Ask { claimed, ..a })).collect();
         self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);

@@ -42,6 +42,7 @@ impl Engine {
 
     /// Relays what is owed, and opens a case for each text that stays unclear.
     pub async fn sweep_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
+        self.look_at_the_store().await?;
         self.take_up_journeys().await?;
         let relayed = self.store.relay(now, limit).await?;
         if relayed > 0 {

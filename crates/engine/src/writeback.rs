@@ -68,7 +68,7 @@ impl Engine {
             }
         }
         let done = units.len();
-        let landed = self.commit_all(now, "write-back claim", units).await?;
+        let landed = self.commit_claims(now, "write-back claim", units).await?;
         let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
         Ok((calls, Tick { done, next: None }))
     }

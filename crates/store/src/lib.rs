@@ -21,7 +21,7 @@ pub use error::StoreError;
 
 use row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 
 /// What a unit came to.
@@ -38,6 +38,12 @@ pub trait Store: Send + Sync {
     /// Moves at most `limit` owed effects from the outbox to where they are worked on; returns how many. Stores that
     /// write them at once have none.
     async fn relay(&self, now: Time, limit: usize) -> Result<usize, StoreError>;
+
+    /// Writes a little and takes it away again: whether the store takes writes again, after it took none.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How much room the store takes, and how much it may.
+    async fn room(&self) -> Result<Room, StoreError>;
 
     /// The installation's key and the current generation, made on first use.
     async fn installation(&self) -> Result<([u8; 32], i64), StoreError>;

@@ -13,7 +13,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -81,6 +81,8 @@ macro_rules! through {
 
 through! {
     relay(now: Time, limit: usize) -> usize;
+    probe() -> ();
+    room() -> Room;
     installation() -> ([u8; 32], i64);
     due_hooks(lane: HookLane, now: Time, limit: usize) -> Vec<Hook>;
     new_events(limit: usize) -> Vec<Event>;

@@ -8,6 +8,8 @@ mod followers;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod priorities;
 #[cfg(test)]
 mod smoke;

@@ -105,6 +105,15 @@ pub struct Held {
     pub example: MessageId,
 }
 
+/// How much room the store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Room {
+    /// Bytes that hold something.
+    pub used: i64,
+    /// Bytes it may take, if it is told.
+    pub most: Option<i64>,
+}
+
 /// Something that gave up and can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dead {

@@ -25,6 +25,12 @@ pub(super) fn installation(c: &Connection) -> Result<([u8; 32], i64), StoreError
     Ok((key, epoch))
 }
 
+/// Bytes of the pages that hold something.
+pub(super) fn used(c: &Connection) -> Result<i64, StoreError> {
+    let number = |pragma: &str| c.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    Ok((number("PRAGMA page_count")? - number("PRAGMA freelist_count")?) * number("PRAGMA page_size")?)
+}
+
 pub(super) fn due_hooks(c: &Connection, lane: HookLane, now: Time, limit: usize) -> Result<Vec<Hook>, StoreError> {
     all(c, "SELECT * FROM hook WHERE state = 'waiting' AND lane = ?1 AND due <= ?2 ORDER BY due, id LIMIT ?3", params![lane.word(), now.0, rows(limit)], codec::hook)
 }

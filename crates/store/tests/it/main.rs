@@ -92,7 +92,9 @@ macro_rules! suite {
                     a_pause_holds_until_it_is_lifted,
                     generations_rise_and_the_key_stays,
                     a_definition_is_published_once,
-                    counts_add_up_by_day;
+                    counts_add_up_by_day,
+                    a_probe_leaves_nothing_behind,
+                    the_room_that_is_taken_is_told;
                 owes:
                     one_alert_is_open_for_each_code_and_thing,
                     one_case_is_open_for_each_code_and_message,

@@ -43,8 +43,11 @@ impl Answer {
 
 impl Server {
     pub(crate) async fn new() -> Server {
+        Server::over(Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap())).await
+    }
+
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Server {
         let clock = Arc::new(ManualClock::at("2026-11-23T18:00:00Z".parse::<Time>().unwrap()));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
         let now = trunkline_core::clock::Clock::now(clock.as_ref());
         let definitions = fixtures::definitions(store.as_ref(), now, false, trunkline_sim::carrier::Dialect::Twilio).await.unwrap();
         let engine = Arc::new(Engine::start(store, clock.clone(), definitions, [7; 32]).await.unwrap());

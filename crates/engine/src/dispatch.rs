@@ -101,7 +101,8 @@ impl Engine {
         let done = if claimed_for.is_empty() { units.len() } else { due.len() };
         let landed = self.commit_claims(now, "dispatch", units).await?;
         let claimed = self.clock.uptime();
-        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
+        let calls: Vec<Call> = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
+        self.air.texts.hold(calls.iter().map(|c| c.attempt), claimed);
         self.wake(&[]);
         Ok((calls, Tick { done, next: tokens.next }))
     }

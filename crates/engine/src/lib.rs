@@ -29,6 +29,7 @@ pub mod writeback;
 
 pub mod announce;
 
+pub mod air;
 pub mod sweep;
 pub mod worker;
 
@@ -37,6 +38,7 @@ pub mod verify;
 
 mod effects;
 mod facts;
+mod stuck;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -50,8 +52,10 @@ use trunkline_core::time::Time;
 use trunkline_store::wrap::Wrapped;
 use trunkline_store::{Command, Store, StoreError, Unit};
 
+use air::Air;
 use definitions::{Definitions, Journeys};
 use pressure::Pressure;
+use stuck::Suspects;
 
 /// Everything a stage needs.
 pub struct Engine {
@@ -71,6 +75,8 @@ pub struct Engine {
     wakes: Wakes,
     changes: watch::Sender<u64>,
     pressure: Pressure,
+    air: Air,
+    suspects: Mutex<Suspects>,
 }
 
 /// What a tick came to.
@@ -150,6 +156,8 @@ impl Engine {
             journeys,
             store: Arc::new(Wrapped::new(store, pressure.clone())),
             pressure,
+            air: Air::default(),
+            suspects: Mutex::default(),
             clock,
             definitions,
             key: InstallationKey::new(&key),

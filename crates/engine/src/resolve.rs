@@ -30,7 +30,7 @@ use crate::{Engine, Stage, Tick};
 /// When a question is asked again whose answer nobody heard: longer than any call takes.
 const UNHEARD: Span = Span::mins(2);
 /// How soon somebody should look at a text that stays unclear.
-const LOOK_WITHIN: Span = Span::hours(4);
+pub(crate) const LOOK_WITHIN: Span = Span::hours(4);
 /// The same, where the purpose wants to be asked.
 const LOOK_AT_ONCE: Span = Span::mins(15);
 

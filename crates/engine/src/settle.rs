@@ -55,7 +55,7 @@ const RELOADS: usize = 8;
 impl Engine {
     /// Commits whatever results are there; gives back those that could not be committed, to be given again.
     pub async fn settle_tick(&self, now: Time, mut results: Vec<CallResult>) -> (Tick, Vec<CallResult>) {
-        let asked = results.len();
+        let asked: Vec<AttemptId> = results.iter().map(|r| r.attempt).collect();
         for _ in 0..RELOADS {
             if results.is_empty() {
                 break;
@@ -68,8 +68,11 @@ impl Engine {
                 }
             }
         }
+        // What could not be committed is held on.
+        self.air.texts.land(&asked);
+        self.air.texts.hold(results.iter().map(|r| r.attempt), self.clock.uptime());
         self.wake(&[Stage::Receipts, Stage::Questions, Stage::Writebacks, Stage::Announcements]);
-        (Tick { done: asked - results.len(), next: None }, results)
+        (Tick { done: asked.len() - results.len(), next: None }, results)
     }
 
     async fn settle_once(&self, now: Time, results: &[CallResult]) -> Result<Vec<bool>, StoreError> {

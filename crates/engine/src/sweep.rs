@@ -1,5 +1,4 @@
-//! Housekeeping: what a dead generation left in the air, the outbox, texts that stay unclear; and replaying what
-//! gave up.
+//! Housekeeping: what a dead generation left in the air, the outbox, the store's room; and replaying what gave up.
 //!
 //! Its own file because none of it belongs to one stage. Taking over never sends: an attempt in the air whose process
 //! is gone may have been taken by the vendor.
@@ -12,12 +11,8 @@ use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{HookState, announcement_id};
 use trunkline_store::{Command, StoreError, Unit};
 
-use crate::effects::UNCLEAR;
 use crate::facts::find;
 use crate::{Engine, Stage, Tick};
-
-/// How long an unclear text waits for evidence before somebody must look.
-const LOOK_AFTER: Span = Span::mins(15);
 
 impl Engine {
     /// Turns attempts of generations before this one unclear. Run to the end before anything is claimed.
@@ -40,7 +35,7 @@ impl Engine {
         Ok(done)
     }
 
-    /// Relays what is owed, and opens a case for each text that stays unclear.
+    /// Looks at the store, relays what is owed, and frees what is stuck.
     pub async fn sweep_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
         self.look_at_the_store().await?;
         self.take_up_journeys().await?;
@@ -52,18 +47,8 @@ impl Engine {
         if self.definitions.followers.is_empty() {
             self.claim_announcements(now, limit).await?;
         }
-        let unclear = self.store.unclear_without_case(UNCLEAR, limit).await?;
-        let fresh: Vec<Unit> = unclear
-            .iter()
-            .filter(|m| m.state.attempts.last().is_some_and(|a| now.since(a.claimed_at) > LOOK_AFTER))
-            .map(|m| {
-                let detail = "nobody knows whether this text was taken; look it up at the vendor before sending again".to_owned();
-                Unit::one(Command::Owe(Owe::Case { code: UNCLEAR.to_owned(), address: m.intent.address, message: Some(m.id), detail, due: now + Span::hours(4) }))
-            })
-            .collect();
-        let opened = fresh.len();
-        self.commit_all(now, "sweep", fresh).await?;
-        Ok(Tick { done: relayed + opened, next: None })
+        let freed = self.free_what_is_stuck(now).await?;
+        Ok(Tick { done: relayed + freed, next: None })
     }
 
     /// Puts something that gave up back to work; false if there is no such thing.

@@ -69,7 +69,8 @@ impl Engine {
         }
         let done = units.len();
         let landed = self.commit_claims(now, "write-back claim", units).await?;
-        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        let calls: Vec<WriteCall> = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        self.air.writes.hold(calls.iter().map(|c| key(&c.row)), self.clock.uptime());
         Ok((calls, Tick { done, next: None }))
     }
 
@@ -96,6 +97,7 @@ impl Engine {
     pub async fn writeback_settle_tick(&self, now: Time, results: Vec<WriteResult>) -> (Tick, Vec<WriteResult>) {
         let mut kept = Vec::new();
         let asked = results.len();
+        let keys: Vec<(String, String)> = results.iter().map(|r| key(&r.row)).collect();
         match self.writeback_settle_once(now, &results).await {
             Ok(()) => {}
             Err(error) => {
@@ -103,6 +105,8 @@ impl Engine {
                 kept = results;
             }
         }
+        self.air.writes.land(&keys);
+        self.air.writes.hold(kept.iter().map(|r| key(&r.row)), self.clock.uptime());
         self.wake(&[]);
         (Tick { done: asked - kept.len(), next: None }, kept)
     }
@@ -142,7 +146,12 @@ fn noted(subject: Subject, event: message::Event, mut unit: Unit) -> Unit {
     unit
 }
 
-fn put(row: Writeback, expect: &Writeback) -> Unit {
+/// What names a record's call while it is in the air.
+fn key(row: &Writeback) -> (String, String) {
+    (row.connector.clone(), row.record.clone())
+}
+
+pub(crate) fn put(row: Writeback, expect: &Writeback) -> Unit {
     Unit::one(Command::PutWriteback { row: Box::new(row), expect: Box::new(expect.clone()) })
 }
 

@@ -14,4 +14,6 @@ mod priorities;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]
+mod stuck;
+#[cfg(test)]
 mod unclear;

@@ -11,7 +11,7 @@ use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::message;
-use trunkline_core::purpose::Priority;
+use trunkline_core::purpose::{Priority, Purpose};
 use trunkline_core::rate::Grant;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::{Span, Time, Uptime};
@@ -20,7 +20,7 @@ use trunkline_store::row::{Address, Intent, Message, Origin, Pause, Place, Queue
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::definitions::Account;
-use crate::facts::find;
+use crate::facts::{earlier, find};
 use crate::{Engine, Tick};
 
 /// A call that is not begun this long after its claim is not begun at all.
@@ -81,6 +81,8 @@ impl Engine {
         let addresses = self.store.addresses(&due.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
         let runs: Vec<_> = due.iter().filter_map(|m| m.intent.origin.run()).collect();
         let waiting = self.store.waiting_in_runs(&runs).await?;
+        let purposes: BTreeSet<Purpose> = due.iter().map(|m| m.intent.purpose).collect();
+        let texts = self.recent_texts(&due.iter().map(|m| (m.intent.address, Some(m.id))).collect::<Vec<_>>(), &purposes, now).await?;
         let pauses = self.store.pauses().await?;
         let ended = self.ended(&due).await?;
         let mut tokens = self.tokens(&due, now).await?;
@@ -94,7 +96,7 @@ impl Engine {
                 plans.extend(self.take_back(message, address, run, now));
                 continue;
             }
-            plans.extend(self.plan(message, address, &waiting, &pauses, &mut tokens, &mut claimed_for, now));
+            plans.extend(self.plan(message, address, &waiting, &texts, &pauses, &mut tokens, &mut claimed_for, now));
         }
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
         // What was left out for another text of its address is due still.
@@ -192,13 +194,14 @@ impl Engine {
         message: &Message,
         address: &Address,
         waiting: &[Message],
+        texts: &[Message],
         pauses: &[Pause],
         tokens: &mut Tokens,
         claimed_for: &mut BTreeSet<AddressId>,
         now: Time,
     ) -> Option<Plan> {
         let behind = blocker(message, waiting);
-        let mut verdict = self.ask_gate(&message.intent, address, behind, now);
+        let mut verdict = self.ask_gate_after(&message.intent, address, behind, &earlier(texts, address.id, message.id, false), now);
         if let Some(pause) = pauses.iter().find(|p| p.account == message.intent.account && p.until > now).filter(|_| verdict.decision == Decision::Send) {
             verdict.findings.push(Reason::AccountPaused { account: pause.account.clone() });
             verdict.decision = Decision::Hold { until: pause.until.min(message.intent.deadline) };

@@ -19,6 +19,7 @@ use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
 
+use crate::facts::earlier;
 use crate::{Engine, Stage};
 
 /// What became of one event of a request.
@@ -164,7 +165,8 @@ impl Engine {
         let address = self.store.addresses(&[address.id]).await?.pop().unwrap_or(address);
         // The deadline counts from the first request, not from its retry.
         let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
-        let verdict = self.ask_gate(&intent, &address, None, now);
+        let texts = self.recent_texts(&[(address.id, Some(reserved.message))], &[intent.purpose].into(), now).await?;
+        let verdict = self.ask_gate_after(&intent, &address, None, &earlier(&texts, address.id, reserved.message, true), now);
         let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
         let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
         self.commit(now, Unit::one(Command::PutMessage(Box::new(change)))).await.map_err(|error| self.pressure.refused(error))?;

@@ -3,7 +3,7 @@
 //! Its own file because a send step makes exactly one intent, rendered once, in the same unit that moves the run.
 //! The intent's id follows from run, step and visit, so doing it again makes the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use trunkline_core::gate::{Decision, Verdict};
@@ -11,6 +11,7 @@ use trunkline_core::id::MessageId;
 use trunkline_core::journey::{Journey, Position};
 use trunkline_core::message;
 use trunkline_core::owe::Owe;
+use trunkline_core::purpose::Purpose;
 use trunkline_core::reason::Reason;
 use trunkline_core::segment;
 use trunkline_core::template::Template;
@@ -20,7 +21,7 @@ use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::{customer_alert, system_alert};
-use crate::facts::{find, journey_facts};
+use crate::facts::{earlier, find, journey_facts};
 use crate::{Engine, Stage, Tick};
 
 /// What a run's step is decided from.
@@ -30,6 +31,8 @@ struct Scene<'a> {
     profile: &'a Profile,
     address: &'a Address,
     waiting: &'a [Message],
+    /// What went to the addresses of the batch lately, or is about to.
+    texts: &'a [Message],
 }
 
 impl Engine {
@@ -44,13 +47,16 @@ impl Engine {
         let profiles = self.store.profiles(&runs.iter().map(|r| r.profile).collect::<Vec<_>>()).await?;
         let addresses = self.store.addresses(&profiles.iter().map(|p| p.address).collect::<Vec<_>>()).await?;
         let waiting = self.store.waiting_in_runs(&runs.iter().map(|r| r.id).collect::<Vec<_>>()).await?;
+        let journeys = self.journeys();
+        let purposes: BTreeSet<Purpose> = runs.iter().filter_map(|r| journeys.versions.get(&(r.journey.clone(), r.version)).map(|p| p.journey.purpose)).collect();
+        let texts = self.recent_texts(&addresses.iter().map(|a| (a.id, None)).collect::<Vec<_>>(), &purposes, now).await?;
         let mut units = Vec::new();
         for run in &runs {
             let event = events.iter().find(|e| e.id == run.event);
             let profile = profiles.iter().find(|p| p.id == run.profile);
             let address = profile.and_then(|p| find(&addresses, p.address));
             let unit = match (event, profile, address) {
-                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting }, now),
+                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting, texts: &texts }, now),
                 _ => stop(run, "its event, profile or address is missing from the store"),
             };
             units.push(unit);
@@ -131,7 +137,7 @@ impl Engine {
         let (verdict, alert) = match rendered {
             Ok(_) => {
                 let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
-                let verdict = self.ask_gate(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
+                let verdict = self.ask_gate_after(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), &earlier(scene.texts, scene.address.id, id, true), now);
                 let alert = unreachable(&verdict, run, id);
                 (verdict, alert)
             }

@@ -90,6 +90,9 @@ pub trait Store: Send + Sync {
     async fn waiting_for_address(&self, address: AddressId) -> Result<Vec<Message>, StoreError>;
     /// The newest message to an address from a sender that may be on the phone.
     async fn last_left(&self, address: AddressId, sender: &str) -> Result<Option<Message>, StoreError>;
+    /// The newest messages made to each of these addresses since an instant, as their ids say, but for the one that is named:
+    /// at most `limit` for each.
+    async fn recent_texts(&self, addresses: &[(AddressId, Option<MessageId>)], since: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Which attempts the vendor's ids belong to, in the order asked.
     async fn provider_refs(&self, account: &str, vendor_ids: &[String]) -> Result<Vec<Option<AttemptId>>, StoreError>;
     /// The bucket of a sender: its theoretical arrival time.

@@ -416,6 +416,7 @@ reads! {
     waiting_in_runs(runs: &[RunId] = runs.to_vec()) -> Vec<Message> = read::waiting_in_runs;
     waiting_for_address(address: AddressId = address) -> Vec<Message> = read::waiting_for_address;
     last_left(address: AddressId = address, sender: &str = sender.to_owned()) -> Option<Message> = read::last_left;
+    recent_texts(addresses: &[(AddressId, Option<MessageId>)] = addresses.to_vec(), since: Time = since, limit: usize = limit) -> Vec<Message> = read::recent_texts;
     provider_refs(account: &str = account.to_owned(), vendor_ids: &[String] = vendor_ids.to_vec()) -> Vec<Option<AttemptId>> = read::provider_refs;
     bucket(account: &str = account.to_owned(), sender: &str = sender.to_owned()) -> Time = read::bucket;
     pauses() -> Vec<Pause> = read::pauses;

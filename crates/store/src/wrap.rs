@@ -104,6 +104,7 @@ through! {
     waiting_in_runs(runs: &[RunId]) -> Vec<Message>;
     waiting_for_address(address: AddressId) -> Vec<Message>;
     last_left(address: AddressId, sender: &str) -> Option<Message>;
+    recent_texts(addresses: &[(AddressId, Option<MessageId>)], since: Time, limit: usize) -> Vec<Message>;
     provider_refs(account: &str, vendor_ids: &[String]) -> Vec<Option<AttemptId>>;
     bucket(account: &str, sender: &str) -> Time;
     pauses() -> Vec<Pause>;

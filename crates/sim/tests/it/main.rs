@@ -8,6 +8,8 @@ mod followers;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod looping;
+#[cfg(test)]
 mod pressure;
 #[cfg(test)]
 mod priorities;

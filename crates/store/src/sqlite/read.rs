@@ -10,6 +10,7 @@ use trunkline_core::time::Time;
 
 use super::codec::{self, Cells, all, first, hook_key, message_key, to_json};
 use super::failed;
+use super::read_pages::from_instant;
 use crate::StoreError;
 use crate::row::{Address, Announcement, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Queue, Reservation, Run, Writeback};
 
@@ -157,6 +158,21 @@ pub(super) fn last_left(c: &Connection, address: AddressId, sender: String) -> R
     let sql = "SELECT * FROM message WHERE address = ?1 AND json_extract(intent, '$.sender') = ?2 \
                AND delivery IN ('dispatched', 'unknown', 'accepted', 'sent', 'undelivered', 'delivered') ORDER BY id DESC LIMIT 1";
     first(c, sql, params![address.0, sender], codec::message)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn recent_texts(c: &Connection, addresses: Vec<(AddressId, Option<MessageId>)>, since: Time, limit: usize) -> Result<Vec<Message>, StoreError> {
+    // A text that is asked about is left out here and not by whoever asks: mostly it is the only one.
+    let sql = "SELECT * FROM message WHERE address = ?1 AND id >= ?2 AND id <> ?3 ORDER BY id DESC LIMIT ?4";
+    let since = from_instant(since);
+    let mut found = Vec::new();
+    for (address, but) in &addresses {
+        let but = but.map(message_key).map(|key| key.to_vec()).unwrap_or_default();
+        found.extend(all(c, sql, params![address.0, since, but, rows(limit)], codec::message)?);
+    }
+    found.sort_by_key(|m| m.id);
+    found.dedup_by_key(|m| m.id);
+    Ok(found)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]

@@ -59,6 +59,7 @@ macro_rules! suite {
                     texts_of_a_run_wait_until_they_left,
                     texts_of_an_address_wait_until_they_left,
                     the_last_that_left_is_found,
+                    the_newest_texts_of_addresses_are_found,
                     messages_are_listed_newest_first,
                     held_messages_are_counted_by_reason,
                     attempts_of_older_generations_are_orphans,

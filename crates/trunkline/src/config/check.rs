@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use trunkline_connectors::crm::declared::About;
 use trunkline_connectors::registry::{PROVIDERS, SOURCES};
 use trunkline_core::expr::{Engine, ExprError};
+use trunkline_core::looping;
 use trunkline_core::number::Number;
 use trunkline_core::segment;
 use trunkline_core::time::Span;
@@ -99,6 +100,14 @@ fn main(files: &Files, found: &mut Diagnoses) {
     for (purpose, policy) in &main.purposes {
         if policy.ttl.0 <= 0 || policy.max_attempts == 0 {
             found.error(path, at!["purposes", purpose.word()], "ttl or max_attempts is zero, so nothing could be sent", "give both at least 1");
+        }
+        let limits = policy.looping.map(|rule| (rule.within, rule.same.into_iter().chain(rule.any)));
+        if let Some((within, mut limits)) = limits
+            && (within.0 <= 0 || limits.any(|most| most == 0 || most > looping::MOST))
+        {
+            let fix =
+                format!("write how many texts may go to one address in a time, 1 to {}, such as {{ same = 3, within = \"1h\" }}; leave a limit out to have none", looping::MOST);
+            found.error(path, at!["purposes", purpose.word(), "loop"], "is not a limit and a time", &fix);
         }
     }
     if main.programs.is_empty() {

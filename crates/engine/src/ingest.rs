@@ -17,6 +17,7 @@ use trunkline_store::{Command, StoreError, Unit};
 use crate::definitions::{Journeys, Published};
 use crate::effects::system_alert;
 use crate::facts::{find, journey_facts};
+use crate::poison::poisonous;
 use crate::profile::conflicts_of;
 use crate::{Engine, Stage, Tick};
 
@@ -54,10 +55,37 @@ impl Engine {
     /// Looks at new events.
     pub async fn ingest_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
         let events = self.store.new_events(limit).await?;
-        let done = events.len();
-        if done == 0 {
+        if events.is_empty() {
             return Ok(Tick::default());
         }
+        let done = match self.ingest(&events, now).await {
+            Ok(()) => events.len(),
+            Err(error) if poisonous(&error) => self.ingest_apart(now, limit).await?,
+            Err(error) => return Err(error),
+        };
+        self.wake(&[Stage::Journeys]);
+        Ok(Tick { done, next: None })
+    }
+
+    /// One of a batch cannot be worked on: each on its own, so that it holds up no other. What fails again and again is a
+    /// dead letter.
+    async fn ingest_apart(&self, now: Time, limit: usize) -> Result<usize, StoreError> {
+        let mut done = 0;
+        for event in self.store.new_events(limit).await? {
+            let Err(error) = self.ingest(std::slice::from_ref(&event), now).await else {
+                done += 1;
+                continue;
+            };
+            let Some(cause) = self.failed_alone(&event.id.to_string(), error)? else { continue };
+            let source = &event.mapped.event.source;
+            let alert = system_alert("event_dead", source, format!("an event of '{source}' could not be worked on: {cause}; mend the cause, then replay {}", event.id));
+            self.commit(now, Unit(vec![Command::Owe(alert), Command::FinishEvent(event.id, Fate::Dead { cause })])).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    async fn ingest(&self, events: &[Event], now: Time) -> Result<(), StoreError> {
         let journeys = self.journeys();
         let guests: Vec<Guest<'_>> = events.iter().map(|event| self.guest(event, &journeys)).collect();
         let mut scene = self.scene(&guests, &journeys).await?;
@@ -73,9 +101,7 @@ impl Engine {
             }
             units.push(self.place(guest, &mut scene, now));
         }
-        self.commit_all(now, "ingest", units).await?;
-        self.wake(&[Stage::Journeys]);
-        Ok(Tick { done, next: None })
+        self.commit_all(now, "ingest", units).await.map(|_| ())
     }
 
     async fn scene<'a>(&self, guests: &[Guest<'_>], journeys: &'a Journeys) -> Result<Scene<'a>, StoreError> {

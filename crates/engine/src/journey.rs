@@ -22,6 +22,7 @@ use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::{customer_alert, system_alert};
 use crate::facts::{earlier, find, journey_facts};
+use crate::poison::poisonous;
 use crate::{Engine, Stage, Tick};
 
 /// What a run's step is decided from.
@@ -39,10 +40,34 @@ impl Engine {
     /// Moves due runs.
     pub async fn journey_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
         let runs = self.store.due_runs(now, limit).await?;
-        let done = runs.len();
-        if done == 0 {
+        if runs.is_empty() {
             return Ok(Tick::default());
         }
+        let done = match self.move_on(&runs, now).await {
+            Ok(()) => runs.len(),
+            Err(error) if poisonous(&error) => self.move_on_apart(now, limit).await?,
+            Err(error) => return Err(error),
+        };
+        self.wake(&[Stage::Dispatch]);
+        Ok(Tick { done, next: None })
+    }
+
+    /// One of a batch cannot be moved: each on its own, so that it holds up no other. What fails again and again has failed.
+    async fn move_on_apart(&self, now: Time, limit: usize) -> Result<usize, StoreError> {
+        let mut done = 0;
+        for run in self.store.due_runs(now, limit).await? {
+            let Err(error) = self.move_on(std::slice::from_ref(&run), now).await else {
+                done += 1;
+                continue;
+            };
+            let Some(cause) = self.failed_alone(&run.id.to_string(), error)? else { continue };
+            self.commit(now, stop(&run, &cause)).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    async fn move_on(&self, runs: &[Run], now: Time) -> Result<(), StoreError> {
         let events = self.store.events(&runs.iter().map(|r| r.event).collect::<Vec<_>>()).await?;
         let profiles = self.store.profiles(&runs.iter().map(|r| r.profile).collect::<Vec<_>>()).await?;
         let addresses = self.store.addresses(&profiles.iter().map(|p| p.address).collect::<Vec<_>>()).await?;
@@ -51,7 +76,7 @@ impl Engine {
         let purposes: BTreeSet<Purpose> = runs.iter().filter_map(|r| journeys.versions.get(&(r.journey.clone(), r.version)).map(|p| p.journey.purpose)).collect();
         let texts = self.recent_texts(&addresses.iter().map(|a| (a.id, None)).collect::<Vec<_>>(), &purposes, now).await?;
         let mut units = Vec::new();
-        for run in &runs {
+        for run in runs {
             let event = events.iter().find(|e| e.id == run.event);
             let profile = profiles.iter().find(|p| p.id == run.profile);
             let address = profile.and_then(|p| find(&addresses, p.address));
@@ -61,9 +86,7 @@ impl Engine {
             };
             units.push(unit);
         }
-        self.commit_all(now, "journey", units).await?;
-        self.wake(&[Stage::Dispatch]);
-        Ok(Tick { done, next: None })
+        self.commit_all(now, "journey", units).await.map(|_| ())
     }
 
     fn step(&self, scene: &Scene<'_>, now: Time) -> Unit {
@@ -90,7 +113,7 @@ impl Engine {
             }
         }
         if let Position::Failed { why } = &position {
-            commands.push(Command::Owe(system_alert("run_failed", &run.journey, format!("journeys/{}.toml: {why}; newest: {}", run.journey, run.id))));
+            commands.push(Command::Owe(system_alert("run_failed", &run.journey, format!("journeys/{}.toml: {why}; mend the cause, then replay {}", run.journey, run.id))));
         }
         commands.push(Command::PutRun(Box::new(Run { position, ..run.clone() }), Trail { lines: trail, steps: moved.passed }));
         Unit(commands)
@@ -161,6 +184,6 @@ fn unreachable(verdict: &Verdict, run: &Run, id: MessageId) -> Option<Owe> {
 
 fn stop(run: &Run, why: &str) -> Unit {
     let failed = Run { position: Position::Failed { why: why.to_owned() }, ..run.clone() };
-    let alert = system_alert("run_failed", &run.journey, format!("run {} of journey '{}' cannot go on: {why}", run.id, run.journey));
+    let alert = system_alert("run_failed", &run.journey, format!("run {} of journey '{}' cannot go on: {why}; mend the cause, then replay it", run.id, run.journey));
     Unit(vec![Command::Owe(alert), Command::PutRun(Box::new(failed), vec![why.to_owned()].into())])
 }

@@ -38,6 +38,7 @@ pub mod verify;
 
 mod effects;
 mod facts;
+mod poison;
 mod stuck;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -54,6 +55,7 @@ use trunkline_store::{Command, Store, StoreError, Unit};
 
 use air::Air;
 use definitions::{Definitions, Journeys};
+use poison::Strikes;
 use pressure::Pressure;
 use stuck::Suspects;
 
@@ -77,6 +79,7 @@ pub struct Engine {
     pressure: Pressure,
     air: Air,
     suspects: Mutex<Suspects>,
+    strikes: Strikes,
 }
 
 /// What a tick came to.
@@ -158,6 +161,7 @@ impl Engine {
             pressure,
             air: Air::default(),
             suspects: Mutex::default(),
+            strikes: Strikes::default(),
             clock,
             definitions,
             key: InstallationKey::new(&key),

@@ -20,6 +20,7 @@ use crate::definitions::Account;
 use crate::dispatch::Call;
 use crate::effects::system_alert;
 use crate::facts::find;
+use crate::poison::poisonous;
 use crate::{Engine, Stage, Tick};
 
 /// What happened to a claimed call.
@@ -64,6 +65,9 @@ impl Engine {
                 Ok(landed) => results = results.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(r, _)| r).collect(),
                 Err(error) => {
                     tracing::error!(%error, results = results.len(), "results of calls could not be committed; they are kept and tried again");
+                    if poisonous(&error) {
+                        results = self.settle_apart(now, results).await;
+                    }
                     break;
                 }
             }
@@ -73,6 +77,19 @@ impl Engine {
         self.air.texts.hold(results.iter().map(|r| r.attempt), self.clock.uptime());
         self.wake(&[Stage::Receipts, Stage::Questions, Stage::Writebacks, Stage::Announcements]);
         (Tick { done: asked.len() - results.len(), next: None }, results)
+    }
+
+    /// One of a batch cannot be settled: each on its own, so that it holds up no other. It is kept for ever, since nobody
+    /// else knows what it says.
+    async fn settle_apart(&self, now: Time, results: Vec<CallResult>) -> Vec<CallResult> {
+        let mut kept = Vec::new();
+        for result in results {
+            match self.settle_once(now, std::slice::from_ref(&result)).await {
+                Ok(landed) if landed.contains(&true) => {}
+                Ok(_) | Err(_) => kept.push(result),
+            }
+        }
+        kept
     }
 
     async fn settle_once(&self, now: Time, results: &[CallResult]) -> Result<Vec<bool>, StoreError> {

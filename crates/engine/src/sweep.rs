@@ -3,12 +3,13 @@
 //! Its own file because none of it belongs to one stage. Taking over never sends: an attempt in the air whose process
 //! is gone may have been taken by the vendor.
 
-use trunkline_core::id::{EventId, HookId};
+use trunkline_core::id::{EventId, HookId, RunId};
+use trunkline_core::journey::Position;
 use trunkline_core::message::Event;
 use trunkline_core::owe::Owe;
 use trunkline_core::resolve::Resolution;
 use trunkline_core::time::{Span, Time};
-use trunkline_store::row::{HookState, announcement_id};
+use trunkline_store::row::{HookState, Run, announcement_id};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::facts::find;
@@ -59,6 +60,8 @@ impl Engine {
             dead.then(|| Command::MoveHook(hook, HookState::Waiting { due: now }, "replayed".to_owned()))
         } else if let Ok(event) = id.parse::<EventId>() {
             Some(Command::ReviveEvent(event))
+        } else if let Ok(run) = id.parse::<RunId>() {
+            self.go_on(run, now).await?
         } else if let Some(announcement) = announcement_id(id) {
             Some(Command::ReviveAnnouncement(announcement))
         } else {
@@ -73,6 +76,25 @@ impl Engine {
         let applied = self.commit(now, Unit::one(command)).await?;
         self.wake(&Stage::ALL);
         Ok(applied.first() == Some(&trunkline_store::Applied::Done))
+    }
+
+    /// A run that failed goes on with the step at which it did, as if that were due now.
+    async fn go_on(&self, id: RunId, now: Time) -> Result<Option<Command>, StoreError> {
+        let found = self.store.runs(&[id]).await?.pop().filter(|r| matches!(r.position, Position::Failed { .. }));
+        let Some(run) = found else { return Ok(None) };
+        if let Some(entry) = run.entry {
+            // Of those that may be entered again one is under way at a time.
+            let others = self.store.entered(&[entry]).await?;
+            if others.iter().any(|other| other.id != id && matches!(other.position, Position::At { .. })) {
+                return Ok(None);
+            }
+        }
+        let history = self.store.history(&id.bytes()).await?;
+        let was_at = history.into_iter().rev().find_map(|entry| match serde_json::from_value(entry.body.get("position")?.clone()) {
+            Ok(Position::At { step, visit, .. }) => Some(Position::At { step, visit, due: now }),
+            Ok(Position::Ended { .. } | Position::Canceled { .. } | Position::Failed { .. }) | Err(_) => None,
+        });
+        Ok(was_at.map(|position| Command::PutRun(Box::new(Run { position, ..run }), vec!["replayed".to_owned()].into())))
     }
 
     async fn owe_again(&self, connector: &str, record: &str) -> Result<Option<Command>, StoreError> {

@@ -15,6 +15,7 @@ use trunkline_store::{Command, StoreError, Unit};
 use crate::definitions::OURSELVES;
 use crate::effects::system_alert;
 use crate::facts::{address_facts, find, message_facts};
+use crate::poison::poisonous;
 use crate::{Engine, Tick};
 
 /// A claimed write.
@@ -103,12 +104,26 @@ impl Engine {
             Err(error) => {
                 tracing::error!(%error, results = asked, "results of write-backs could not be committed; they are kept and tried again");
                 kept = results;
+                if poisonous(&error) {
+                    kept = self.writeback_settle_apart(now, kept).await;
+                }
             }
         }
         self.air.writes.land(&keys);
         self.air.writes.hold(kept.iter().map(|r| key(&r.row)), self.clock.uptime());
         self.wake(&[]);
         (Tick { done: asked - kept.len(), next: None }, kept)
+    }
+
+    /// One of a batch cannot be settled: each on its own, so that it holds up no other.
+    async fn writeback_settle_apart(&self, now: Time, results: Vec<WriteResult>) -> Vec<WriteResult> {
+        let mut kept = Vec::new();
+        for result in results {
+            if self.writeback_settle_once(now, std::slice::from_ref(&result)).await.is_err() {
+                kept.push(result);
+            }
+        }
+        kept
     }
 
     async fn writeback_settle_once(&self, now: Time, results: &[WriteResult]) -> Result<(), StoreError> {

@@ -10,6 +10,8 @@ mod journeys;
 #[cfg(test)]
 mod looping;
 #[cfg(test)]
+mod poison;
+#[cfg(test)]
 mod pressure;
 #[cfg(test)]
 mod priorities;

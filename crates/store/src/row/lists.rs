@@ -119,7 +119,7 @@ pub struct Room {
 pub struct Dead {
     /// How to name it to `replay`.
     pub id: String,
-    /// What it is: `hook`, `writeback`, `event`, `announcement`.
+    /// What it is: `hook`, `writeback`, `event`, `announcement`, `run`.
     pub kind: String,
     /// Why.
     pub cause: String,

@@ -7,7 +7,7 @@ use trunkline_core::id::RunId;
 use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 use trunkline_store::Command;
-use trunkline_store::row::Run;
+use trunkline_store::row::{Dead, Run};
 
 use super::support::{Backend, Did, at, run};
 
@@ -112,4 +112,22 @@ pub(crate) async fn runs_are_walked_in_id_order(b: &Backend) {
     let mut several = ids(b.store.runs(&[id(200), id(9), id(1)]).await.unwrap());
     several.sort();
     assert_eq!(several, vec![id(1), id(200)]);
+}
+
+/// A failed run is among what gave up, with its cause and when that was, until it goes on.
+pub(crate) async fn a_failed_run_is_listed_until_it_goes_on(b: &Backend) {
+    let (new, other) = (run(1, at(5)), run(2, at(5)));
+    for each in [&new, &other] {
+        assert_eq!(put(b, 0, each, &["started"]).await, Did::Done);
+    }
+    assert_eq!(b.store.dead(10).await.unwrap(), vec![]);
+    assert_eq!(put(b, 7, &Run { position: failed(), rev: 1, ..new.clone() }, &["stopped"]).await, Did::Done);
+    assert_eq!(put(b, 8, &Run { position: ended(), rev: 1, ..other }, &["over"]).await, Did::Done);
+    let listed = b.store.dead(10).await.unwrap();
+    let cause = "journey 'welcome': step 'gone' does not exist in this version".to_owned();
+    assert_eq!(listed, vec![Dead { id: new.id.to_string(), kind: "run".to_owned(), cause, at: at(7) }]);
+    let again = Position::At { step: "greet".to_owned(), visit: 1, due: at(9) };
+    assert_eq!(put(b, 9, &Run { position: again, rev: 2, ..new.clone() }, &["replayed"]).await, Did::Done);
+    assert_eq!(b.store.dead(10).await.unwrap(), vec![]);
+    assert_eq!(due_ids(b, 9, 10).await, vec![new.id]);
 }

@@ -80,6 +80,8 @@ pub trait Store: Send + Sync {
     async fn runs(&self, ids: &[RunId]) -> Result<Vec<Run>, StoreError>;
     /// The runs of these profiles that are under way, or that made texts which have not left.
     async fn open_runs(&self, profiles: &[ProfileId]) -> Result<Vec<Run>, StoreError>;
+    /// The runs of these profiles that were started since an instant, at most `limit` for each.
+    async fn runs_since(&self, profiles: &[ProfileId], since: Time, limit: usize) -> Result<Vec<Run>, StoreError>;
     /// The newest run of each entry, where there is one.
     async fn entered(&self, entries: &[[u8; 16]]) -> Result<Vec<Run>, StoreError>;
     /// Messages by id.

@@ -411,6 +411,7 @@ reads! {
     addresses(ids: &[AddressId] = ids.to_vec()) -> Vec<Address> = read::addresses;
     runs(ids: &[RunId] = ids.to_vec()) -> Vec<Run> = read::runs;
     open_runs(profiles: &[ProfileId] = profiles.to_vec()) -> Vec<Run> = read::open_runs;
+    runs_since(profiles: &[ProfileId] = profiles.to_vec(), since: Time = since, limit: usize = limit) -> Vec<Run> = read::runs_since;
     entered(entries: &[[u8; 16]] = entries.to_vec()) -> Vec<Run> = read::entered;
     messages(ids: &[MessageId] = ids.to_vec()) -> Vec<Message> = read::messages;
     waiting_in_runs(runs: &[RunId] = runs.to_vec()) -> Vec<Message> = read::waiting_in_runs;

@@ -99,6 +99,7 @@ through! {
     addresses(ids: &[AddressId]) -> Vec<Address>;
     runs(ids: &[RunId]) -> Vec<Run>;
     open_runs(profiles: &[ProfileId]) -> Vec<Run>;
+    runs_since(profiles: &[ProfileId], since: Time, limit: usize) -> Vec<Run>;
     entered(entries: &[[u8; 16]]) -> Vec<Run>;
     messages(ids: &[MessageId]) -> Vec<Message>;
     waiting_in_runs(runs: &[RunId]) -> Vec<Message>;

@@ -125,6 +125,17 @@ pub(super) fn open_runs(c: &Connection, profiles: Vec<ProfileId>) -> Result<Vec<
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn runs_since(c: &Connection, profiles: Vec<ProfileId>, since: Time, limit: usize) -> Result<Vec<Run>, StoreError> {
+    // By profile, not by time: the plus keeps the index of all runs by their start out of it.
+    let sql = "SELECT * FROM run WHERE profile = ?1 AND +started_at >= ?2 ORDER BY +started_at DESC, id LIMIT ?3";
+    let mut found = Vec::new();
+    for profile in &profiles {
+        found.extend(all(c, sql, params![profile.0, since.0, rows(limit)], codec::run)?);
+    }
+    Ok(found)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
 pub(super) fn entered(c: &Connection, entries: Vec<[u8; 16]>) -> Result<Vec<Run>, StoreError> {
     let mut found = Vec::new();
     for entry in &entries {

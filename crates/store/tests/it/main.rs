@@ -44,6 +44,7 @@ macro_rules! suite {
                     a_run_moves_by_compare_and_set,
                     due_runs_come_longest_waiting_first,
                     a_failed_run_is_listed_until_it_goes_on,
+                    the_latest_runs_of_profiles_are_found,
                     runs_are_walked_in_id_order;
                 messages:
                     a_message_is_made_once,

@@ -3,7 +3,7 @@
 //! Its own file because two workers may move one run: the second must be told, and leave nothing behind.
 
 use serde_json::{Value, json, to_value};
-use trunkline_core::id::RunId;
+use trunkline_core::id::{ProfileId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 use trunkline_store::Command;
@@ -130,4 +130,21 @@ pub(crate) async fn a_failed_run_is_listed_until_it_goes_on(b: &Backend) {
     assert_eq!(put(b, 9, &Run { position: again, rev: 2, ..new.clone() }, &["replayed"]).await, Did::Done);
     assert_eq!(b.store.dead(10).await.unwrap(), vec![]);
     assert_eq!(due_ids(b, 9, 10).await, vec![new.id]);
+}
+
+/// The newest of a profile since an instant, whether under way or over; other profiles' are not among them.
+pub(crate) async fn the_latest_runs_of_profiles_are_found(b: &Backend) {
+    let of = |n: u8, profile: u8, started: i64| Run { profile: ProfileId([profile; 16]), ..run(n, at(started)) };
+    let mine = [of(1, 7, 10), of(2, 7, 30), of(3, 7, 20)];
+    let other = of(4, 8, 25);
+    for each in mine.iter().chain([&other]) {
+        assert_eq!(put(b, 0, each, &["started"]).await, Did::Done);
+    }
+    assert_eq!(put(b, 40, &Run { position: ended(), rev: 1, ..mine[1].clone() }, &["over"]).await, Did::Done);
+    let found = |runs: Vec<Run>| runs.into_iter().map(|r| r.id).collect::<Vec<_>>();
+    let (me, them) = (ProfileId([7; 16]), ProfileId([8; 16]));
+    assert_eq!(found(b.store.runs_since(&[me], at(10), 10).await.unwrap()), [mine[1].id, mine[2].id, mine[0].id]);
+    assert_eq!(found(b.store.runs_since(&[me], at(11), 10).await.unwrap()), [mine[1].id, mine[2].id]);
+    assert_eq!(found(b.store.runs_since(&[me, them], at(0), 1).await.unwrap()), [mine[1].id, other.id]);
+    assert!(b.store.runs_since(&[], at(0), 10).await.unwrap().is_empty());
 }

@@ -71,7 +71,7 @@ fn main(files: &Files, found: &mut Diagnoses) {
             let fix = "give what its webhooks are signed with (Telnyx: the public key; Sinch: the webhook secret), such as { env = \"SINCH_HOOK_SECRET\" }";
             found.error(path, at!["accounts", name.as_str()], "has no signing_keys, so that every receipt would be refused", fix);
         }
-        // What is asked about an unclear text rests on its call being over by then.
+        // What is asked about an unclear text rests on its call being over by then, and so does taking a call for lost.
         if account.timeout.0 <= 0 || account.timeout > Span::secs(30) {
             found.error(path, at!["accounts", name.as_str(), "timeout"], "is not a time up to 30 seconds", "write one such as \"10s\"");
         }
@@ -200,6 +200,7 @@ fn connector(name: &str, file: &File<ConnectorFile>, engine: &Engine, found: &mu
     if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&definition.method.as_str()) {
         found.error(path, at!["method"], &format!("'{}' is not a method", definition.method), "use PUT, PATCH or POST");
     }
+    outward::over_in_time(path, at!["timeout"], definition.timeout, found);
     if definition.done.is_empty() {
         found.error(path, at!["done"], &format!("no answer would mean that connector '{name}' is done"), "write [\"2xx\"]");
     }

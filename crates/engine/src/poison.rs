@@ -12,7 +12,7 @@ use trunkline_store::StoreError;
 use crate::Engine;
 
 /// How often an item fails alone before it is put aside.
-pub const TRIES: u32 = 5;
+const TRIES: u32 = 5;
 
 /// How often items failed, by name. Those that are put aside are forgotten, and so are all when the process ends.
 #[derive(Default)]

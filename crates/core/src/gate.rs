@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::ConsentState;
 use crate::id::MessageId;
+use crate::looping::Earlier;
 use crate::number::{Line, NumberError};
 use crate::purpose::{Policy, Purpose};
 use crate::quiet::{self, Hours};
@@ -50,6 +51,10 @@ pub struct Facts<'a> {
     pub exempt: bool,
     /// An earlier text of the same run that has not left, and its deadline.
     pub behind: Option<(MessageId, Time)>,
+    /// Its words.
+    pub body: &'a str,
+    /// The texts that went to the address lately.
+    pub earlier: &'a [Earlier<'a>],
 }
 
 /// What the gate decides.
@@ -63,7 +68,7 @@ pub enum Decision {
         /// When to ask again.
         until: Time,
     },
-    /// Never, because the recipient does not want it.
+    /// Never, because the recipient does not want it, or surely would not.
     Suppress,
     /// Never, because it is too late.
     Expire,
@@ -84,7 +89,7 @@ pub struct Verdict {
 /// Runs every check; the gravest finding decides.
 pub fn ask(facts: &Facts<'_>, now: Time) -> Verdict {
     let findings = vec![deadline(facts, now), number(facts), suppression(facts), consent(facts), hours(facts, now)];
-    let findings: Vec<Reason> = findings.into_iter().chain(order(facts, now)).collect();
+    let findings: Vec<Reason> = findings.into_iter().chain(order(facts, now)).chain(looping(facts, now)).collect();
     let mut decision = Decision::Send;
     for finding in &findings {
         decision = graver(decision, consequence(finding));
@@ -140,12 +145,18 @@ fn order(facts: &Facts<'_>, now: Time) -> Option<Reason> {
     Some(Reason::Behind { message, until })
 }
 
+/// Confirmations and answers have a rule of their own: one for each opt-out.
+fn looping(facts: &Facts<'_>, now: Time) -> Option<Reason> {
+    let rule = facts.policy.guard(facts.purpose);
+    if facts.exempt { None } else { rule.ask(facts.purpose, facts.body, facts.earlier, now) }
+}
+
 /// What one finding alone would decide.
 pub fn consequence(finding: &Reason) -> Decision {
     match finding {
         Reason::DeadlinePassed { .. } => Decision::Expire,
         Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine | Reason::TemplateFailed { .. } => Decision::Fail,
-        Reason::OptedOut { .. } | Reason::Revoked { .. } | Reason::VendorBlocked { .. } | Reason::ConsentMissing { .. } => Decision::Suppress,
+        Reason::OptedOut { .. } | Reason::Revoked { .. } | Reason::VendorBlocked { .. } | Reason::ConsentMissing { .. } | Reason::LoopingGuard { .. } => Decision::Suppress,
         Reason::HoursClosed { until, .. } | Reason::Behind { until, .. } | Reason::RateFull { until } => Decision::Hold { until: *until },
         Reason::DeadlineAhead { .. }
         | Reason::NumberTextable
@@ -205,10 +216,11 @@ mod tests {
         now: &'static str,
         exempt: bool,
         behind: Option<(MessageId, Time)>,
+        earlier: usize,
     }
 
     fn case(purpose: Purpose) -> Case {
-        Case { purpose, reach: Reach::Line(Line::Unsure), acts: vec![], now: "2026-11-23T18:00:00Z", exempt: false, behind: None }
+        Case { purpose, reach: Reach::Line(Line::Unsure), acts: vec![], now: "2026-11-23T18:00:00Z", exempt: false, behind: None, earlier: 0 }
     }
 
     fn run(case: &Case) -> Verdict {
@@ -236,6 +248,8 @@ mod tests {
             sender: "+15005550006",
             exempt: case.exempt,
             behind: case.behind,
+            body: "hi",
+            earlier: &vec![Earlier { purpose: case.purpose, body: "hi", at: t(case.now) }; case.earlier],
         };
         ask(&facts, t(case.now))
     }
@@ -266,6 +280,9 @@ mod tests {
                 Decision::Hold { until: t("2026-11-23T19:00:00Z") },
                 vec!["behind"],
             ),
+            ("three times before", Case { earlier: 3, ..case(Purpose::Service) }, Decision::Suppress, vec!["looping_guard", "hours_open"]),
+            ("twice before", Case { earlier: 2, ..case(Purpose::Service) }, Decision::Send, vec![]),
+            ("answers to keywords", Case { earlier: 9, exempt: true, ..case(Purpose::Service) }, Decision::Send, vec!["exempt"]),
             ("no longer behind", Case { behind: Some((message, t("2026-11-23T17:00:00Z"))), ..case(Purpose::Otp) }, Decision::Send, vec![]),
         ] {
             let verdict = run(&case);

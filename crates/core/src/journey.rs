@@ -30,6 +30,10 @@ pub struct Journey {
     /// How long after an earlier start it may be entered again, where it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown: Option<Span>,
+    /// In this time, an event that says the same as an earlier one under another id starts nothing; absent means that it
+    /// starts what its id says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_within: Option<Span>,
     /// What starts it.
     pub trigger: Trigger,
     /// What ends it early, and takes back its texts that have not left.
@@ -216,6 +220,19 @@ pub struct Move {
     pub passed: Vec<String>,
 }
 
+/// What an event says, as far as another one may say the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Meaning<'a> {
+    /// Its type.
+    pub kind: &'a str,
+    /// What it happened to.
+    pub subject: Option<&'a str>,
+    /// Its payload.
+    pub data: &'a Value,
+    /// When it was taken.
+    pub at: Time,
+}
+
 /// Whether an event that wants to start a run may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -252,6 +269,13 @@ impl Journey {
             Some(cooldown) if now < started_at + cooldown => Entry::Barred { why: format!("its cooldown of {cooldown} lasts until {}", started_at + cooldown) },
             _ => Entry::Free,
         }
+    }
+
+    /// Whether an event says the same as an earlier one about the same person and value, and too soon after it.
+    pub fn repeats(&self, event: Meaning<'_>, earlier: Meaning<'_>) -> bool {
+        let apart = event.at.0.saturating_sub(earlier.at.0).saturating_abs();
+        let same = event.kind == earlier.kind && event.subject == earlier.subject && event.data == earlier.data;
+        same && self.duplicate_within.is_some_and(|within| apart < within.0)
     }
 
     /// Moves a run that is due: up to and including one text, then through whatever needs no waiting.
@@ -363,6 +387,7 @@ mod tests {
             correlation: "event.id".into(),
             reentry: Reentry::Once,
             cooldown: None,
+            duplicate_within: None,
             cancel: Vec::new(),
             trigger: Trigger { kind: "order.created".into(), when: None },
             steps,
@@ -428,6 +453,27 @@ mod tests {
         assert!(matches!(j.enter(Some((&open, Time(0))), Time(0) + Span::hours(48)), Entry::Barred { why } if why.contains("under way")));
         assert!(matches!(j.enter(Some((&ended, Time(0))), Time(0) + Span::hours(23)), Entry::Barred { why } if why.contains("cooldown")));
         assert_eq!(j.enter(Some((&ended, Time(0))), Time(0) + Span::hours(24)), Entry::Free);
+    }
+
+    #[test]
+    fn saying_the_same_again() {
+        let (data, other) = (json!({"order": "#1", "total": 5}), json!({"order": "#1", "total": 6}));
+        let reordered = json!({"total": 5, "order": "#1"});
+        let first = Meaning { kind: "ping", subject: Some("order/1"), data: &data, at: Time(0) };
+        let careful = Journey { duplicate_within: Some(Span::mins(10)), ..journey(vec![send("one")]) };
+        let soon = Time(0) + Span::secs(599);
+        for (name, event, repeats) in [
+            ("the same", Meaning { at: soon, ..first }, true),
+            ("the same, before it", Meaning { at: Time(0) - Span::secs(599), ..first }, true),
+            ("the same in another order", Meaning { at: soon, data: &reordered, ..first }, true),
+            ("the same, later", Meaning { at: Time(0) + Span::mins(10), ..first }, false),
+            ("another payload", Meaning { at: soon, data: &other, ..first }, false),
+            ("another subject", Meaning { at: soon, subject: None, ..first }, false),
+            ("another type", Meaning { at: soon, kind: "pong", ..first }, false),
+        ] {
+            assert_eq!(careful.repeats(event, first), repeats, "{name}");
+            assert!(!journey(vec![send("one")]).repeats(event, first), "{name}: nobody asked");
+        }
     }
 
     #[test]

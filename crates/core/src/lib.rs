@@ -22,6 +22,7 @@ pub mod source;
 pub mod consent;
 pub mod gate;
 pub mod keyword;
+pub mod looping;
 pub mod quiet;
 pub mod reason;
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::looping::Loop;
 use crate::quiet::Window;
 use crate::resolve::Unclear;
 use crate::retry::RetryPolicy;
@@ -139,6 +140,9 @@ pub struct Policy {
     /// How long after an attempt its vendor is asked about it.
     #[serde(default = "resolve_within")]
     pub resolve_within: Span,
+    /// How many texts may go to one address within a time; absent means as many as is usual for the purpose.
+    #[serde(default, rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub looping: Option<Loop>,
 }
 
 /// Long enough for the slowest list, and short enough for somebody to look on the same day.
@@ -147,6 +151,11 @@ const fn resolve_within() -> Span {
 }
 
 impl Policy {
+    /// How many texts may go to one address within a time.
+    pub fn guard(&self, purpose: Purpose) -> Loop {
+        self.looping.unwrap_or(Loop::default_for(purpose))
+    }
+
     /// The policy a purpose has when configuration says nothing.
     pub fn default_for(purpose: Purpose) -> Policy {
         let day = Window { start: jiff::civil::time(8, 0, 0, 0), end: jiff::civil::time(21, 0, 0, 0) };
@@ -159,6 +168,6 @@ impl Policy {
         };
         // A code that does not come is asked for again anyway, and is worth nothing a quarter of an hour later.
         let (unclear, within) = if purpose == Purpose::Otp { (Unclear::PreferDelivery, Span::secs(60)) } else { (Unclear::default(), resolve_within()) };
-        Policy { consent, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within }
+        Policy { consent, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within, looping: None }
     }
 }

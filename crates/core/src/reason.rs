@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptId, HookId, InboundId, MessageId};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// One finding of a check, or one cause of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,15 @@ pub enum Reason {
         message: MessageId,
         /// Its deadline, when it stops blocking.
         until: Time,
+    },
+    /// As many texts as this, or of these words, went to the recipient in a short time: something goes in a circle.
+    LoopingGuard {
+        /// Whether it is the words that repeat.
+        same: bool,
+        /// How many went.
+        sent: u32,
+        /// In how long.
+        within: Span,
     },
     /// The sender's rate is used up.
     RateFull {
@@ -205,6 +214,7 @@ impl Reason {
             Reason::HoursClosed { .. } => "hours_closed",
             Reason::Exempt => "exempt",
             Reason::Behind { .. } => "behind",
+            Reason::LoopingGuard { .. } => "looping_guard",
             Reason::RateFull { .. } => "rate_full",
             Reason::AccountPaused { .. } => "account_paused",
             Reason::RetryLater { .. } => "retry_later",
@@ -242,6 +252,8 @@ impl fmt::Display for Reason {
             Reason::HoursOpen { window, zones } => write!(f, "inside {window} in {}", zones.join(", ")),
             Reason::HoursClosed { window, zone, local, .. } => write!(f, "outside {window} in {zone}; next permitted {local}"),
             Reason::Exempt => f.write_str("a confirmation or help answer, free of consent and quiet hours"),
+            Reason::LoopingGuard { same: true, sent, within } => write!(f, "{sent} texts with the same words went to this recipient within {within}: it looks like a loop"),
+            Reason::LoopingGuard { same: false, sent, within } => write!(f, "{sent} texts went to this recipient within {within}: it looks like a loop"),
             Reason::Behind { message, until } => write!(f, "waits for {message} of the same run, at most until {until}"),
             Reason::RateFull { until } => write!(f, "the sender's rate is used up; next slot {until}"),
             Reason::AccountPaused { account } => write!(f, "the account '{account}' is paused; see the open alerts"),

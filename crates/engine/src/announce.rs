@@ -58,7 +58,8 @@ impl Engine {
         }
         let done = units.len();
         let landed = self.commit_claims(now, "announce claim", units).await?;
-        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        let calls: Vec<AnnounceCall> = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        self.air.tellings.hold(calls.iter().map(|c| c.row.id), self.clock.uptime());
         Ok((calls, Tick { done, next: None }))
     }
 
@@ -68,9 +69,13 @@ impl Engine {
         let units = results.iter().map(|result| self.told(result, now)).collect();
         // A row that moved meanwhile was taken over by a newer generation, which tells the follower again.
         match self.commit_all(now, "announce settle", units).await {
-            Ok(_) => (Tick { done: asked, next: None }, Vec::new()),
+            Ok(_) => {
+                self.air.tellings.land(results.iter().map(|r| &r.row.id));
+                (Tick { done: asked, next: None }, Vec::new())
+            }
             Err(error) => {
                 tracing::error!(%error, results = asked, "results of announcements could not be committed; they are kept and tried again");
+                self.air.tellings.hold(results.iter().map(|r| r.row.id), self.clock.uptime());
                 (Tick::default(), results)
             }
         }
@@ -92,7 +97,7 @@ impl Engine {
     }
 }
 
-fn put(row: Announcement, expect: &Announcement) -> Unit {
+pub(crate) fn put(row: Announcement, expect: &Announcement) -> Unit {
     Unit::one(Command::PutAnnouncement { row: Box::new(row), expect: Box::new(expect.clone()) })
 }
 

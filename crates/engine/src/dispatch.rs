@@ -12,7 +12,7 @@ use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::message;
 use trunkline_core::planted::{Fault, planted};
-use trunkline_core::purpose::Priority;
+use trunkline_core::purpose::{Priority, Purpose};
 use trunkline_core::rate::Grant;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::{Span, Time, Uptime};
@@ -21,7 +21,7 @@ use trunkline_store::row::{Address, Intent, Message, Origin, Pause, Place, Queue
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::definitions::Account;
-use crate::facts::find;
+use crate::facts::{earlier, find};
 use crate::{Engine, Tick};
 
 /// A call that is not begun this long after its claim is not begun at all.
@@ -82,6 +82,8 @@ impl Engine {
         let addresses = self.store.addresses(&due.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
         let runs: Vec<_> = due.iter().filter_map(|m| m.intent.origin.run()).collect();
         let waiting = self.store.waiting_in_runs(&runs).await?;
+        let purposes: BTreeSet<Purpose> = due.iter().map(|m| m.intent.purpose).collect();
+        let texts = self.recent_texts(&due.iter().map(|m| (m.intent.address, Some(m.id))).collect::<Vec<_>>(), &purposes, now).await?;
         let pauses = self.store.pauses().await?;
         let ended = self.ended(&due).await?;
         let mut tokens = self.tokens(&due, now).await?;
@@ -95,14 +97,15 @@ impl Engine {
                 plans.extend(self.take_back(message, address, run, now));
                 continue;
             }
-            plans.extend(self.plan(message, address, &waiting, &pauses, &mut tokens, &mut claimed_for, now));
+            plans.extend(self.plan(message, address, &waiting, &texts, &pauses, &mut tokens, &mut claimed_for, now));
         }
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
         // What was left out for another text of its address is due still.
         let done = if claimed_for.is_empty() { units.len() } else { due.len() };
         let landed = if planted(Fault::CallBeforeCommit) { vec![true; units.len()] } else { self.commit_claims(now, "dispatch", units).await? };
         let claimed = self.clock.uptime();
-        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
+        let calls: Vec<Call> = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
+        self.air.texts.hold(calls.iter().map(|c| c.attempt), claimed);
         self.wake(&[]);
         Ok((calls, Tick { done, next: tokens.next }))
     }
@@ -199,13 +202,14 @@ impl Engine {
         message: &Message,
         address: &Address,
         waiting: &[Message],
+        texts: &[Message],
         pauses: &[Pause],
         tokens: &mut Tokens,
         claimed_for: &mut BTreeSet<AddressId>,
         now: Time,
     ) -> Option<Plan> {
         let behind = blocker(message, waiting);
-        let mut verdict = self.ask_gate(&message.intent, address, behind, now);
+        let mut verdict = self.ask_gate_after(&message.intent, address, behind, &earlier(texts, address.id, message.id, false), now);
         if planted(Fault::GateOnce) {
             verdict.decision = Decision::Send;
         }

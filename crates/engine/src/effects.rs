@@ -4,8 +4,9 @@
 
 use trunkline_connectors::crm::declared::About;
 use trunkline_core::id::{MessageId, hash16};
-use trunkline_core::message::{self, Delivery, Event, Ignored, State};
+use trunkline_core::message::{self, Delivery, Event, Ignored, State, Work};
 use trunkline_core::owe::{AlertKind, Owe, Subject};
+use trunkline_core::reason::Reason;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, Intent, Message, Place};
@@ -13,6 +14,9 @@ use trunkline_store::row::{Address, Intent, Message, Place};
 use crate::Engine;
 use crate::explain::because;
 use crate::facts::{address_facts, message_facts};
+
+/// How soon somebody should look at whom a loop went to.
+const LOOK_AT_LOOPS: Span = Span::hours(1);
 
 /// The code of the case that a text of unknown fate gets.
 pub(crate) const UNCLEAR: &str = "unclear_send";
@@ -46,6 +50,7 @@ impl Engine {
         if was_unclear && message.state.delivery() != Delivery::Unknown {
             owes.push(Owe::CloseCase { code: UNCLEAR.to_owned(), message: message.id });
         }
+        owes.extend(looping(before, message, address));
         owes
     }
 
@@ -94,6 +99,19 @@ impl Engine {
         }
         owes
     }
+}
+
+/// Whoever can stop what goes in a circle is told, and somebody is to look at whom it went to: once for each address, as
+/// long as nobody has looked.
+fn looping(before: Option<&State>, message: &Message, address: &Address) -> Vec<Owe> {
+    let ended = message.state.work == Work::Suppressed && before.is_none_or(|b| b.work != Work::Suppressed);
+    let guard = message.state.reasons.iter().find(|r| matches!(r, Reason::LoopingGuard { .. }));
+    let Some(reason) = guard.filter(|_| ended) else { return Vec::new() };
+    let origin = message.intent.origin.journey().map_or_else(|| "the API".to_owned(), |journey| format!("journey '{journey}'"));
+    let detail =
+        format!("{reason}; {} of {origin} was not sent, nor is what follows like it: find what repeats it, such as a source that sends an event again with a new id", message.id);
+    let case = Owe::Case { code: "looping".to_owned(), address: address.id, message: None, detail: detail.clone(), due: message.updated_at + LOOK_AT_LOOPS };
+    vec![system_alert("looping", &address.id.to_string(), detail), case]
 }
 
 /// How long a record may wait for better news. A text that is about to leave, or that the vendor or the carrier has

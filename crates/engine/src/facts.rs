@@ -3,14 +3,20 @@
 //! Its own file because the gate runs at two places and must see the same kind of facts at both; expressions of
 //! journeys and of connectors must mean the same everywhere.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use trunkline_core::consent::ConsentState;
 use trunkline_core::gate::{self, Facts, Reach, Verdict};
 use trunkline_core::id::{AddressId, MessageId};
+use trunkline_core::looping::{self, Earlier};
+use trunkline_core::message::Delivery;
 use trunkline_core::number::{Number, NumberError};
 use trunkline_core::planted::{Fault, planted};
-use trunkline_core::time::Time;
+use trunkline_core::purpose::Purpose;
+use trunkline_core::time::{Span, Time};
 use trunkline_core::zone;
+use trunkline_store::StoreError;
 use trunkline_store::row::{Address, Event, Intent, Message, Place, Profile};
 
 use crate::Engine;
@@ -32,8 +38,13 @@ impl Engine {
         Address { id, place, zones, consent: ConsentState::default(), guard_version: 1 }
     }
 
-    /// Asks the gate about an intent.
+    /// Asks the gate about an intent, whatever went to its address before.
     pub(crate) fn ask_gate(&self, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, now: Time) -> Verdict {
+        self.ask_gate_after(intent, address, behind, &[], now)
+    }
+
+    /// Asks the gate about an intent that comes after others.
+    pub(crate) fn ask_gate_after(&self, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
         let reach = match &address.place {
             Place::Sms(number) => Reach::Line(number.line()),
             Place::NotANumber { given, .. } => Reach::Impossible(Number::parse(given, None).err().unwrap_or(NumberError::Unreadable)),
@@ -51,9 +62,37 @@ impl Engine {
             sender: &intent.sender,
             exempt: intent.origin.exempt(),
             behind: behind.filter(|_| !planted(Fault::OrderIgnored)),
+            body: &intent.body,
+            earlier,
         };
         gate::ask(&facts, now)
     }
+
+    /// The texts of addresses that the looping guard may have to count for texts of these purposes: those made in its
+    /// time, and those that may have waited until then.
+    pub(crate) async fn recent_texts(&self, of: &[(AddressId, Option<MessageId>)], purposes: &BTreeSet<Purpose>, now: Time) -> Result<Vec<Message>, StoreError> {
+        let back = purposes.iter().map(|purpose| {
+            let policy = self.definitions.policy(*purpose);
+            policy.guard(*purpose).within.0.saturating_add(policy.ttl.0)
+        });
+        match back.max() {
+            Some(back) if !of.is_empty() => self.store.recent_texts(of, now - Span(back), usize::try_from(looping::MOST).unwrap_or(0)).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Those of the texts that went to the address of one; and those that wait too, where it is about to wait behind them.
+/// Answers to keywords do not count, nor do texts that came to an end without leaving.
+pub(crate) fn earlier<'a>(texts: &'a [Message], address: AddressId, but: MessageId, waiting: bool) -> Vec<Earlier<'a>> {
+    let counts = |m: &&Message| match m.state.delivery() {
+        Delivery::Queued | Delivery::Held => waiting,
+        Delivery::Dispatched | Delivery::Unknown | Delivery::Accepted | Delivery::Sent | Delivery::Undelivered | Delivery::Delivered => true,
+        Delivery::Suppressed | Delivery::Expired | Delivery::Canceled | Delivery::Failed => false,
+    };
+    let others = texts.iter().filter(|m| m.intent.address == address && m.id != but && !m.intent.origin.exempt());
+    let left = |m: &Message| m.state.attempts.last().map_or(m.intent.created_at, |a| a.claimed_at);
+    others.filter(counts).map(|m| Earlier { purpose: m.intent.purpose, body: &m.intent.body, at: left(m) }).collect()
 }
 
 /// What expressions of journeys and templates may name.

@@ -19,6 +19,7 @@ use crate::definitions::Account;
 use crate::effects::system_alert;
 use crate::facts::find;
 use crate::gap::{self, LISTED};
+use crate::poison::poisonous;
 use crate::receive::raw;
 use crate::{Engine, Stage, Tick};
 
@@ -41,16 +42,39 @@ impl Engine {
     /// Works on the due hooks of a lane.
     pub async fn inbox_tick(&self, lane: HookLane, now: Time, limit: usize) -> Result<Tick, StoreError> {
         let hooks = self.store.due_hooks(lane, now, limit).await?;
-        let done = hooks.len();
-        if done == 0 {
+        if hooks.is_empty() {
             return Ok(Tick::default());
         }
-        match lane {
-            HookLane::Source => self.take_source_hooks(&hooks, now).await?,
-            HookLane::Receipt => self.take_receipts(&hooks, now).await?,
-            HookLane::Inbound => self.take_inbound(&hooks, now).await?,
-        }
+        let done = match self.take_hooks(lane, &hooks, now).await {
+            Ok(()) => hooks.len(),
+            Err(error) if poisonous(&error) => self.take_hooks_apart(lane, now, limit).await?,
+            Err(error) => return Err(error),
+        };
         Ok(Tick { done, next: None })
+    }
+
+    async fn take_hooks(&self, lane: HookLane, hooks: &[Hook], now: Time) -> Result<(), StoreError> {
+        match lane {
+            HookLane::Source => self.take_source_hooks(hooks, now).await,
+            HookLane::Receipt => self.take_receipts(hooks, now).await,
+            HookLane::Inbound => self.take_inbound(hooks, now).await,
+        }
+    }
+
+    /// One of a batch cannot be applied: each on its own, so that it holds up no other. What fails again and again is a dead
+    /// letter.
+    async fn take_hooks_apart(&self, lane: HookLane, now: Time, limit: usize) -> Result<usize, StoreError> {
+        let mut done = 0;
+        for hook in self.store.due_hooks(lane, now, limit).await? {
+            let Err(error) = self.take_hooks(lane, std::slice::from_ref(&hook), now).await else {
+                done += 1;
+                continue;
+            };
+            let Some(cause) = self.failed_alone(&hook.id.to_string(), error)? else { continue };
+            self.commit(now, bury(&hook, &cause)).await?;
+            done += 1;
+        }
+        Ok(done)
     }
 
     async fn take_source_hooks(&self, hooks: &[Hook], now: Time) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trunkline_core::id::{AddressId, ProfileId, RunId};
-use trunkline_core::journey::{Cancel, Entry, Position, Reentry};
+use trunkline_core::journey::{Cancel, Entry, Meaning, Position, Reentry};
 use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::reason::Reason;
@@ -17,8 +17,12 @@ use trunkline_store::{Command, StoreError, Unit};
 use crate::definitions::{Journeys, Published};
 use crate::effects::system_alert;
 use crate::facts::{find, journey_facts};
+use crate::poison::poisonous;
 use crate::profile::conflicts_of;
 use crate::{Engine, Stage, Tick};
+
+/// The most runs of a profile that an event is compared with.
+const MOST_FRESH: usize = 100;
 
 /// A run that an event wants to start.
 struct Wanted<'a> {
@@ -44,6 +48,9 @@ struct Scene<'a> {
     earlier: BTreeMap<[u8; 16], Run>,
     /// Runs of the profiles whose events may end some: under way, or with texts that have not left.
     open: Vec<Run>,
+    /// Runs that were started lately with the events that started them, of the profiles whose events may say the same again;
+    /// those of this batch too.
+    fresh: Vec<(Run, Event)>,
     /// The texts of these runs that have not left, and their addresses.
     waiting: Vec<Message>,
     homes: BTreeMap<ProfileId, AddressId>,
@@ -54,13 +61,40 @@ impl Engine {
     /// Looks at new events.
     pub async fn ingest_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
         let events = self.store.new_events(limit).await?;
-        let done = events.len();
-        if done == 0 {
+        if events.is_empty() {
             return Ok(Tick::default());
         }
+        let done = match self.ingest(&events, now).await {
+            Ok(()) => events.len(),
+            Err(error) if poisonous(&error) => self.ingest_apart(now, limit).await?,
+            Err(error) => return Err(error),
+        };
+        self.wake(&[Stage::Journeys]);
+        Ok(Tick { done, next: None })
+    }
+
+    /// One of a batch cannot be worked on: each on its own, so that it holds up no other. What fails again and again is a
+    /// dead letter.
+    async fn ingest_apart(&self, now: Time, limit: usize) -> Result<usize, StoreError> {
+        let mut done = 0;
+        for event in self.store.new_events(limit).await? {
+            let Err(error) = self.ingest(std::slice::from_ref(&event), now).await else {
+                done += 1;
+                continue;
+            };
+            let Some(cause) = self.failed_alone(&event.id.to_string(), error)? else { continue };
+            let source = &event.mapped.event.source;
+            let alert = system_alert("event_dead", source, format!("an event of '{source}' could not be worked on: {cause}; mend the cause, then replay {}", event.id));
+            self.commit(now, Unit(vec![Command::Owe(alert), Command::FinishEvent(event.id, Fate::Dead { cause })])).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    async fn ingest(&self, events: &[Event], now: Time) -> Result<(), StoreError> {
         let journeys = self.journeys();
         let guests: Vec<Guest<'_>> = events.iter().map(|event| self.guest(event, &journeys)).collect();
-        let mut scene = self.scene(&guests, &journeys).await?;
+        let mut scene = self.scene(&guests, &journeys, now).await?;
         // A run that this batch starts cannot be ended by it: an event that may end it waits for the next tick.
         let mut started: BTreeSet<ProfileId> = BTreeSet::new();
         let mut units = Vec::new();
@@ -73,12 +107,10 @@ impl Engine {
             }
             units.push(self.place(guest, &mut scene, now));
         }
-        self.commit_all(now, "ingest", units).await?;
-        self.wake(&[Stage::Journeys]);
-        Ok(Tick { done, next: None })
+        self.commit_all(now, "ingest", units).await.map(|_| ())
     }
 
-    async fn scene<'a>(&self, guests: &[Guest<'_>], journeys: &'a Journeys) -> Result<Scene<'a>, StoreError> {
+    async fn scene<'a>(&self, guests: &[Guest<'_>], journeys: &'a Journeys, now: Time) -> Result<Scene<'a>, StoreError> {
         let again = |g: &Guest<'_>| g.wanted.iter().filter(|w| w.published.journey.reentry == Reentry::AfterEnd).map(|w| w.entry(g.profile.id)).collect::<Vec<_>>();
         let entries: Vec<[u8; 16]> = guests.iter().flat_map(again).collect();
         let earlier = if entries.is_empty() { Vec::new() } else { self.store.entered(&entries).await? };
@@ -91,7 +123,20 @@ impl Engine {
         let homes = profiles.into_iter().map(|p| (p.id, p.address)).collect();
         let addresses = self.store.addresses(&ids).await?;
         let earlier = earlier.into_iter().filter_map(|run| run.entry.map(|entry| (entry, run))).collect();
-        Ok(Scene { journeys, earlier, open, waiting, homes, addresses })
+        let fresh = self.fresh(guests, now).await?;
+        Ok(Scene { journeys, earlier, open, fresh, waiting, homes, addresses })
+    }
+
+    /// The runs that events of a batch may repeat, with the events that started them.
+    async fn fresh(&self, guests: &[Guest<'_>], now: Time) -> Result<Vec<(Run, Event)>, StoreError> {
+        let careful = |g: &&Guest<'_>| g.wanted.iter().any(|w| w.published.journey.duplicate_within.is_some());
+        let profiles: BTreeSet<ProfileId> = guests.iter().filter(careful).map(|g| g.profile.id).collect();
+        let within = guests.iter().flat_map(|g| &g.wanted).filter_map(|w| w.published.journey.duplicate_within).max();
+        let Some(within) = within else { return Ok(Vec::new()) };
+        let runs = self.store.runs_since(&profiles.into_iter().collect::<Vec<_>>(), now - within, MOST_FRESH).await?;
+        let events = self.store.events(&runs.iter().map(|r| r.event).collect::<Vec<_>>()).await?;
+        let with_event = |run: Run| events.iter().find(|e| e.id == run.event).map(|event| (run, event.clone()));
+        Ok(runs.into_iter().filter_map(with_event).collect())
     }
 
     fn guest<'a>(&self, event: &'a Event, journeys: &'a Journeys) -> Guest<'a> {
@@ -133,6 +178,10 @@ impl Engine {
         commands.extend(alerts.iter().cloned().map(Command::Owe));
         let mut runs = self.end_runs(guest, scene, &mut commands, now);
         for wanted in wanted {
+            if let Some((run, event)) = scene.repeated(wanted, guest) {
+                runs.push((run.id, format!("{} was not entered again: the event says the same as {}", wanted.name, event.id)));
+                continue;
+            }
             let entry = wanted.entry(profile.id);
             let (id, entry) = match wanted.published.journey.reentry {
                 Reentry::Once => (RunId::of(wanted.name, profile.id, &wanted.correlation), None),
@@ -159,6 +208,9 @@ impl Engine {
             runs.push((run.id, format!("{} version {}", wanted.name, wanted.version)));
             if let Some(entry) = entry {
                 scene.earlier.insert(entry, run.clone());
+            }
+            if wanted.published.journey.duplicate_within.is_some() {
+                scene.fresh.push((run.clone(), (*event).clone()));
             }
             commands.push(Command::PutRun(Box::new(run), vec![format!("started by event {}", event.id)].into()));
         }
@@ -273,6 +325,20 @@ impl Engine {
         let key = self.expr.value(&journey.correlation, &facts).map_err(|e| alert("correlation", &e))?;
         Ok(Some(as_key(&key)))
     }
+}
+
+impl Scene<'_> {
+    /// The run that this event would start a second time, and the event that started it.
+    fn repeated(&self, wanted: &Wanted<'_>, guest: &Guest<'_>) -> Option<(&Run, &Event)> {
+        let same = |run: &Run| run.journey == wanted.name && run.profile == guest.profile.id && run.correlation == wanted.correlation && run.event != guest.event.id;
+        let found = self.fresh.iter().find(|(run, event)| same(run) && wanted.published.journey.repeats(meaning(guest.event), meaning(event)));
+        found.map(|(run, event)| (run, event))
+    }
+}
+
+fn meaning(event: &Event) -> Meaning<'_> {
+    let source = &event.mapped.event;
+    Meaning { kind: &source.kind, subject: source.subject.as_deref(), data: &source.data, at: event.received_at }
 }
 
 impl Wanted<'_> {

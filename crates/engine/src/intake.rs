@@ -19,6 +19,7 @@ use trunkline_core::time::{Span, Time};
 use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
 
+use crate::facts::earlier;
 use crate::{Engine, Stage};
 
 /// What became of one event of a request.
@@ -112,11 +113,12 @@ impl From<StoreError> for Unwilling {
 impl Engine {
     /// Takes events, each on its own.
     pub async fn take_events(&self, values: &[Value]) -> Result<Vec<Taken>, StoreError> {
+        self.pressure.admit()?;
         let now = self.clock.now();
         let read: Vec<Result<Event, Vec<FieldProblem>>> = values.iter().map(|value| self.read_event(value, now)).collect();
         let units = read.iter().filter_map(|r| r.as_ref().ok()).map(|event| Unit::one(Command::AcceptEvent(Box::new(event.clone())))).collect();
         for result in self.store.commit(now, units).await {
-            result?;
+            result.map_err(|error| self.pressure.refused(error))?;
         }
         self.wake(&[Stage::Ingest]);
         Ok(read.into_iter().map(|r| r.map_or_else(Taken::Refused, |event| Taken::Accepted(event.id))).collect())
@@ -144,13 +146,14 @@ impl Engine {
     /// Makes one text for a client. The key is reserved with the minted id before the message exists, so that a retry
     /// after a crash in between completes the first request instead of making a second text.
     pub async fn send_text(&self, client: &str, key: &str, request: &SendRequest) -> Result<Message, Unwilling> {
+        self.pressure.admit()?;
         let now = self.clock.now();
         let (address, intent) = self.intent_of(client, request, now).map_err(Unwilling::Invalid)?;
         let canonical = serde_json::to_vec(request).map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "send plain JSON")]))?;
         let body = hash16(&[&canonical]);
         let slot = hash16(&[b"send", client.as_bytes(), key.as_bytes()]);
         let minted = Reservation { body, message: MessageId::new(address.id.part(), now, self.bits()), at: now };
-        let applied = self.commit(now, Unit::one(Command::Reserve(slot, minted))).await?;
+        let applied = self.commit(now, Unit::one(Command::Reserve(slot, minted))).await.map_err(|error| self.pressure.refused(error))?;
         let reserved = if applied.first() == Some(&Applied::Already) { self.store.reservation(slot).await?.unwrap_or(minted) } else { minted };
         if reserved.body != body {
             return Err(Unwilling::KeyReused);
@@ -162,10 +165,11 @@ impl Engine {
         let address = self.store.addresses(&[address.id]).await?.pop().unwrap_or(address);
         // The deadline counts from the first request, not from its retry.
         let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
-        let verdict = self.ask_gate(&intent, &address, None, now);
+        let texts = self.recent_texts(&[(address.id, Some(reserved.message))], &[intent.purpose].into(), now).await?;
+        let verdict = self.ask_gate_after(&intent, &address, None, &earlier(&texts, address.id, reserved.message, true), now);
         let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
         let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
-        self.commit(now, Unit::one(Command::PutMessage(Box::new(change)))).await?;
+        self.commit(now, Unit::one(Command::PutMessage(Box::new(change)))).await.map_err(|error| self.pressure.refused(error))?;
         self.wake(&[Stage::Dispatch]);
         let stored = self.store.messages(&[reserved.message]).await?.pop();
         stored.ok_or_else(|| Unwilling::Store(StoreError::Unavailable { cause: "the message was written and is not there".to_owned() }))
@@ -254,6 +258,7 @@ impl Engine {
     /// Appends a grant or revocation to the ledger of an address; a revocation holds back what is queued at its next
     /// look by the gate.
     pub async fn record_consent(&self, client: &str, request: &ConsentRequest) -> Result<(AddressId, Address), Unwilling> {
+        self.pressure.admit()?;
         let now = self.clock.now();
         let mut problems = Vec::new();
         let number = self.textable("address", &request.address, None).map_err(|p| problems.push(p)).ok();

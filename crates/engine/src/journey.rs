@@ -3,7 +3,7 @@
 //! Its own file because a send step makes exactly one intent, rendered once, in the same unit that moves the run.
 //! The intent's id follows from run, step and visit, so doing it again makes the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use trunkline_core::gate::{Decision, Verdict};
@@ -11,6 +11,7 @@ use trunkline_core::id::MessageId;
 use trunkline_core::journey::{Journey, Position};
 use trunkline_core::message;
 use trunkline_core::owe::Owe;
+use trunkline_core::purpose::Purpose;
 use trunkline_core::reason::Reason;
 use trunkline_core::segment;
 use trunkline_core::template::Template;
@@ -20,7 +21,8 @@ use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::{customer_alert, system_alert};
-use crate::facts::{find, journey_facts};
+use crate::facts::{earlier, find, journey_facts};
+use crate::poison::poisonous;
 use crate::{Engine, Stage, Tick};
 
 /// What a run's step is decided from.
@@ -30,34 +32,61 @@ struct Scene<'a> {
     profile: &'a Profile,
     address: &'a Address,
     waiting: &'a [Message],
+    /// What went to the addresses of the batch lately, or is about to.
+    texts: &'a [Message],
 }
 
 impl Engine {
     /// Moves due runs.
     pub async fn journey_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
         let runs = self.store.due_runs(now, limit).await?;
-        let done = runs.len();
-        if done == 0 {
+        if runs.is_empty() {
             return Ok(Tick::default());
         }
+        let done = match self.move_on(&runs, now).await {
+            Ok(()) => runs.len(),
+            Err(error) if poisonous(&error) => self.move_on_apart(now, limit).await?,
+            Err(error) => return Err(error),
+        };
+        self.wake(&[Stage::Dispatch]);
+        Ok(Tick { done, next: None })
+    }
+
+    /// One of a batch cannot be moved: each on its own, so that it holds up no other. What fails again and again has failed.
+    async fn move_on_apart(&self, now: Time, limit: usize) -> Result<usize, StoreError> {
+        let mut done = 0;
+        for run in self.store.due_runs(now, limit).await? {
+            let Err(error) = self.move_on(std::slice::from_ref(&run), now).await else {
+                done += 1;
+                continue;
+            };
+            let Some(cause) = self.failed_alone(&run.id.to_string(), error)? else { continue };
+            self.commit(now, stop(&run, &cause)).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    async fn move_on(&self, runs: &[Run], now: Time) -> Result<(), StoreError> {
         let events = self.store.events(&runs.iter().map(|r| r.event).collect::<Vec<_>>()).await?;
         let profiles = self.store.profiles(&runs.iter().map(|r| r.profile).collect::<Vec<_>>()).await?;
         let addresses = self.store.addresses(&profiles.iter().map(|p| p.address).collect::<Vec<_>>()).await?;
         let waiting = self.store.waiting_in_runs(&runs.iter().map(|r| r.id).collect::<Vec<_>>()).await?;
+        let journeys = self.journeys();
+        let purposes: BTreeSet<Purpose> = runs.iter().filter_map(|r| journeys.versions.get(&(r.journey.clone(), r.version)).map(|p| p.journey.purpose)).collect();
+        let texts = self.recent_texts(&addresses.iter().map(|a| (a.id, None)).collect::<Vec<_>>(), &purposes, now).await?;
         let mut units = Vec::new();
-        for run in &runs {
+        for run in runs {
             let event = events.iter().find(|e| e.id == run.event);
             let profile = profiles.iter().find(|p| p.id == run.profile);
             let address = profile.and_then(|p| find(&addresses, p.address));
             let unit = match (event, profile, address) {
-                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting }, now),
+                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting, texts: &texts }, now),
                 _ => stop(run, "its event, profile or address is missing from the store"),
             };
             units.push(unit);
         }
-        self.commit_all(now, "journey", units).await?;
-        self.wake(&[Stage::Dispatch]);
-        Ok(Tick { done, next: None })
+        self.commit_all(now, "journey", units).await.map(|_| ())
     }
 
     fn step(&self, scene: &Scene<'_>, now: Time) -> Unit {
@@ -84,7 +113,7 @@ impl Engine {
             }
         }
         if let Position::Failed { why } = &position {
-            commands.push(Command::Owe(system_alert("run_failed", &run.journey, format!("journeys/{}.toml: {why}; newest: {}", run.journey, run.id))));
+            commands.push(Command::Owe(system_alert("run_failed", &run.journey, format!("journeys/{}.toml: {why}; mend the cause, then replay {}", run.journey, run.id))));
         }
         commands.push(Command::PutRun(Box::new(Run { position, ..run.clone() }), Trail { lines: trail, steps: moved.passed }));
         Unit(commands)
@@ -131,7 +160,7 @@ impl Engine {
         let (verdict, alert) = match rendered {
             Ok(_) => {
                 let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
-                let verdict = self.ask_gate(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
+                let verdict = self.ask_gate_after(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), &earlier(scene.texts, scene.address.id, id, true), now);
                 let alert = unreachable(&verdict, run, id);
                 (verdict, alert)
             }
@@ -155,6 +184,6 @@ fn unreachable(verdict: &Verdict, run: &Run, id: MessageId) -> Option<Owe> {
 
 fn stop(run: &Run, why: &str) -> Unit {
     let failed = Run { position: Position::Failed { why: why.to_owned() }, ..run.clone() };
-    let alert = system_alert("run_failed", &run.journey, format!("run {} of journey '{}' cannot go on: {why}", run.id, run.journey));
+    let alert = system_alert("run_failed", &run.journey, format!("run {} of journey '{}' cannot go on: {why}; mend the cause, then replay it", run.id, run.journey));
     Unit(vec![Command::Owe(alert), Command::PutRun(Box::new(failed), vec![why.to_owned()].into())])
 }

@@ -10,6 +10,7 @@
 //! the calls as data, another takes whatever came of them. No stage sleeps, spawns or selects; `worker` does.
 
 pub mod definitions;
+pub mod pressure;
 pub mod transport;
 
 pub mod cancel;
@@ -30,6 +31,7 @@ pub mod writeback;
 
 pub mod announce;
 
+pub mod air;
 pub mod sweep;
 pub mod worker;
 
@@ -38,6 +40,8 @@ pub mod verify;
 
 mod effects;
 mod facts;
+mod poison;
+mod stuck;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -48,13 +52,18 @@ use trunkline_core::clock::Clock;
 use trunkline_core::expr;
 use trunkline_core::id::InstallationKey;
 use trunkline_core::time::Time;
+use trunkline_store::wrap::Wrapped;
 use trunkline_store::{Store, StoreError, Unit};
 
+use air::Air;
 use definitions::{Definitions, Journeys};
+use poison::Strikes;
+use pressure::Pressure;
+use stuck::Suspects;
 
 /// Everything a stage needs.
 pub struct Engine {
-    /// Where state lives.
+    /// Where state lives; every commit through it is weighed.
     pub store: Arc<dyn Store>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
@@ -70,6 +79,10 @@ pub struct Engine {
     wakes: Wakes,
     changes: watch::Sender<u64>,
     doors: gap::Doors,
+    pressure: Pressure,
+    air: Air,
+    suspects: Mutex<Suspects>,
+    strikes: Strikes,
 }
 
 /// What a tick came to.
@@ -161,9 +174,14 @@ impl Engine {
     pub async fn beside(store: Arc<dyn Store>, clock: Arc<dyn Clock>, definitions: Arc<Definitions>, seed: [u8; 32]) -> Result<Engine, StoreError> {
         let (key, epoch) = store.installation().await?;
         let journeys = RwLock::new(Arc::new(definitions.journeys.clone()));
+        let pressure = Pressure::new(clock.clone());
         Ok(Engine {
             journeys,
-            store,
+            store: Arc::new(Wrapped::new(store, pressure.clone())),
+            pressure,
+            air: Air::default(),
+            suspects: Mutex::default(),
+            strikes: Strikes::default(),
             clock,
             definitions,
             key: InstallationKey::new(&key),
@@ -237,22 +255,19 @@ impl Engine {
         Ok(landed)
     }
 
-    /// The same for claims: one that went in must be called though another one did not, for whatever reason, or it would
-    /// stay in the air until the process ends.
+    /// Commits claims, decided at `now`. Those that went in are to be called, whatever became of the others: a claim that
+    /// nobody calls would be in the air for ever.
     async fn commit_claims(&self, now: Time, what: &str, units: Vec<Unit>) -> Result<Vec<bool>, StoreError> {
-        let mut landed = Vec::with_capacity(units.len());
-        let mut refused = None;
-        for result in self.store.commit(now, units).await {
-            landed.push(result.is_ok());
-            refused = refused.or(result.err().filter(|error| !matches!(error, StoreError::Conflict { .. })));
-        }
-        if let Some(error) = refused {
-            tracing::error!(%error, stage = what, "a claim could not be committed; its work is tried again");
-            if !landed.contains(&true) {
-                return Err(error);
+        let results = self.store.commit(now, units).await;
+        let landed: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        match results.into_iter().filter_map(Result::err).find(|error| !matches!(error, StoreError::Conflict { .. })) {
+            None => Ok(landed),
+            Some(error) if landed.contains(&true) => {
+                tracing::error!(%error, stage = what, "some claims could not be committed; they are tried again");
+                Ok(landed)
             }
+            Some(error) => Err(error),
         }
-        Ok(landed)
     }
 }
 

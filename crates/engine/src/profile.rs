@@ -62,6 +62,7 @@ pub(crate) fn conflicts_of(definitions: &Definitions, writer: &str, mut profile:
 impl Engine {
     /// Writes what a client says of a profile; gives the profile and every conflict that is known of it.
     pub async fn put_profile(&self, system: &str, external_id: &str, request: &ProfileRequest) -> Result<(Profile, Vec<Conflict>), Unwilling> {
+        self.pressure.admit()?;
         let now = self.clock.now();
         let writer = request.written_by.as_deref().unwrap_or(system);
         let problems = check(system, external_id, request);

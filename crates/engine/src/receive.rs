@@ -43,6 +43,11 @@ impl Engine {
         } else {
             return Received::Unknown;
         };
+        // Before anything is filed, a refusal included: the vendor comes back, or its list is polled.
+        if let Err(error) = self.pressure.admit() {
+            tracing::warn!(%error, hook = name, "a hook was turned away; its sender was told to come back");
+            return Received::Unavailable;
+        }
         if let Err(reason) = verdict {
             let enforced = mode == VerifyMode::Enforce && !planted(Fault::ForgedAccepted);
             if enforced {
@@ -83,6 +88,7 @@ impl Engine {
                 Received::Accepted(self.acknowledgement(name, lane))
             }
             Err(error) => {
+                let error = self.pressure.refused(error);
                 tracing::error!(%error, hook = name, "a hook could not be filed; its sender was told to come back");
                 self.at_the_door(name, |door| door.failed(now));
                 if planted(Fault::AckBeforeCommit) { Received::Accepted(self.acknowledgement(name, lane)) } else { Received::Unavailable }

@@ -31,7 +31,7 @@ use crate::{Engine, Stage, Tick};
 /// When a question is asked again whose answer nobody heard: longer than any call takes.
 const UNHEARD: Span = Span::mins(2);
 /// How soon somebody should look at a text that stays unclear.
-const LOOK_WITHIN: Span = Span::hours(4);
+pub(crate) const LOOK_WITHIN: Span = Span::hours(4);
 /// The same, where the purpose wants to be asked.
 const LOOK_AT_ONCE: Span = Span::mins(15);
 
@@ -86,7 +86,7 @@ impl Engine {
         let plan = |m: &Message| find(&addresses, m.intent.address).and_then(|address| self.ask(m, address, not_now(m), now));
         let (units, asks): (Vec<Unit>, Vec<Option<Ask>>) = due.iter().filter_map(plan).unzip();
         let done = units.len();
-        let landed = self.commit_all(now, "ask", units).await?;
+        let landed = self.commit_claims(now, "ask", units).await?;
         let claimed = self.clock.uptime();
         let asks = asks.into_iter().zip(landed).filter_map(|(ask, landed)| ask.filter(|_| landed).map(|a| Ask { claimed, ..a })).collect();
         self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);

@@ -20,6 +20,7 @@ use crate::definitions::Account;
 use crate::dispatch::Call;
 use crate::effects::system_alert;
 use crate::facts::find;
+use crate::poison::poisonous;
 use crate::{Engine, Stage, Tick};
 
 /// What happened to a claimed call.
@@ -55,7 +56,7 @@ const RELOADS: usize = 8;
 impl Engine {
     /// Commits whatever results are there; gives back those that could not be committed, to be given again.
     pub async fn settle_tick(&self, now: Time, mut results: Vec<CallResult>) -> (Tick, Vec<CallResult>) {
-        let asked = results.len();
+        let asked: Vec<AttemptId> = results.iter().map(|r| r.attempt).collect();
         for _ in 0..RELOADS {
             if results.is_empty() {
                 break;
@@ -64,12 +65,31 @@ impl Engine {
                 Ok(landed) => results = results.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(r, _)| r).collect(),
                 Err(error) => {
                     tracing::error!(%error, results = results.len(), "results of calls could not be committed; they are kept and tried again");
+                    if poisonous(&error) {
+                        results = self.settle_apart(now, results).await;
+                    }
                     break;
                 }
             }
         }
+        // What could not be committed is held on.
+        self.air.texts.land(&asked);
+        self.air.texts.hold(results.iter().map(|r| r.attempt), self.clock.uptime());
         self.wake(&[Stage::Receipts, Stage::Questions, Stage::Writebacks, Stage::Announcements]);
-        (Tick { done: asked - results.len(), next: None }, results)
+        (Tick { done: asked.len() - results.len(), next: None }, results)
+    }
+
+    /// One of a batch cannot be settled: each on its own, so that it holds up no other. It is kept for ever, since nobody
+    /// else knows what it says.
+    async fn settle_apart(&self, now: Time, results: Vec<CallResult>) -> Vec<CallResult> {
+        let mut kept = Vec::new();
+        for result in results {
+            match self.settle_once(now, std::slice::from_ref(&result)).await {
+                Ok(landed) if landed.contains(&true) => {}
+                Ok(_) | Err(_) => kept.push(result),
+            }
+        }
+        kept
     }
 
     async fn settle_once(&self, now: Time, results: &[CallResult]) -> Result<Vec<bool>, StoreError> {

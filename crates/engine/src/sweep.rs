@@ -1,10 +1,10 @@
-//! Housekeeping: what a dead generation left in the air, the outbox, texts that stay unclear; and replaying what
-//! gave up.
+//! Housekeeping: what a dead generation left in the air, the outbox, the store's room; and replaying what gave up.
 //!
 //! Its own file because none of it belongs to one stage. Taking over never sends: an attempt in the air whose process
 //! is gone may have been taken by the vendor.
 
-use trunkline_core::id::{EventId, HookId};
+use trunkline_core::id::{EventId, HookId, RunId};
+use trunkline_core::journey::Position;
 use trunkline_core::message::Event;
 use trunkline_core::outcome::Outcome;
 use trunkline_core::owe::Owe;
@@ -12,15 +12,11 @@ use trunkline_core::planted::{Fault, planted};
 use trunkline_core::resolve::Resolution;
 use trunkline_core::retry::Next;
 use trunkline_core::time::{Span, Time};
-use trunkline_store::row::{HookState, announcement_id};
+use trunkline_store::row::{HookState, Run, announcement_id};
 use trunkline_store::{Command, StoreError, Unit};
 
-use crate::effects::UNCLEAR;
 use crate::facts::find;
 use crate::{Engine, Stage, Tick};
-
-/// How long an unclear text waits for evidence before somebody must look.
-const LOOK_AFTER: Span = Span::mins(15);
 
 impl Engine {
     /// Turns attempts of generations before this one unclear. Run to the end before anything is claimed.
@@ -46,8 +42,9 @@ impl Engine {
         Ok(done)
     }
 
-    /// Relays what is owed, opens a case for each text that stays unclear, and notes that intake is up.
+    /// Looks at the store, relays what is owed, frees what is stuck, and notes that intake is up.
     pub async fn sweep_tick(&self, now: Time, limit: usize) -> Result<Tick, StoreError> {
+        self.look_at_the_store().await?;
         self.take_up_journeys().await?;
         let relayed = self.store.relay(now, limit).await?;
         if relayed > 0 {
@@ -57,20 +54,10 @@ impl Engine {
         if self.definitions.followers.is_empty() {
             self.claim_announcements(now, limit).await?;
         }
-        let unclear = self.store.unclear_without_case(UNCLEAR, limit).await?;
-        let fresh: Vec<Unit> = unclear
-            .iter()
-            .filter(|m| m.state.attempts.last().is_some_and(|a| now.since(a.claimed_at) > LOOK_AFTER))
-            .map(|m| {
-                let detail = "nobody knows whether this text was taken; look it up at the vendor before sending again".to_owned();
-                Unit::one(Command::Owe(Owe::Case { code: UNCLEAR.to_owned(), address: m.intent.address, message: Some(m.id), detail, due: now + Span::hours(4) }))
-            })
-            .collect();
-        let opened = fresh.len();
-        self.commit_all(now, "sweep", fresh).await?;
+        let freed = self.free_what_is_stuck(now).await?;
         // Last: where the store has trouble, webhooks have too.
         self.beat(now).await?;
-        Ok(Tick { done: relayed + opened, next: None })
+        Ok(Tick { done: relayed + freed, next: None })
     }
 
     /// Puts something that gave up back to work; false if there is no such thing.
@@ -81,6 +68,8 @@ impl Engine {
             dead.then(|| Command::MoveHook(hook, HookState::Waiting { due: now }, "replayed".to_owned()))
         } else if let Ok(event) = id.parse::<EventId>() {
             Some(Command::ReviveEvent(event))
+        } else if let Ok(run) = id.parse::<RunId>() {
+            self.go_on(run, now).await?
         } else if let Some(announcement) = announcement_id(id) {
             Some(Command::ReviveAnnouncement(announcement))
         } else {
@@ -95,6 +84,25 @@ impl Engine {
         let applied = self.commit(now, Unit::one(command)).await?;
         self.wake(&Stage::ALL);
         Ok(applied.first() == Some(&trunkline_store::Applied::Done))
+    }
+
+    /// A run that failed goes on with the step at which it did, as if that were due now.
+    async fn go_on(&self, id: RunId, now: Time) -> Result<Option<Command>, StoreError> {
+        let found = self.store.runs(&[id]).await?.pop().filter(|r| matches!(r.position, Position::Failed { .. }));
+        let Some(run) = found else { return Ok(None) };
+        if let Some(entry) = run.entry {
+            // Of those that may be entered again one is under way at a time.
+            let others = self.store.entered(&[entry]).await?;
+            if others.iter().any(|other| other.id != id && matches!(other.position, Position::At { .. })) {
+                return Ok(None);
+            }
+        }
+        let history = self.store.history(&id.bytes()).await?;
+        let was_at = history.into_iter().rev().find_map(|entry| match serde_json::from_value(entry.body.get("position")?.clone()) {
+            Ok(Position::At { step, visit, .. }) => Some(Position::At { step, visit, due: now }),
+            Ok(Position::Ended { .. } | Position::Canceled { .. } | Position::Failed { .. }) | Err(_) => None,
+        });
+        Ok(was_at.map(|position| Command::PutRun(Box::new(Run { position, ..run }), vec!["replayed".to_owned()].into())))
     }
 
     async fn owe_again(&self, connector: &str, record: &str) -> Result<Option<Command>, StoreError> {

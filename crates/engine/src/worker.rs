@@ -310,8 +310,15 @@ async fn make_calls<C: CallsOut>(engine: &Engine, transports: &Transports, mut c
 async fn settle_calls<C: CallsOut>(engine: &Engine, slots: &Semaphore, mut heard: mpsc::UnboundedReceiver<C::Heard>) {
     let mut results = Vec::new();
     loop {
-        if results.is_empty() && heard.recv_many(&mut results, C::SLOTS).await == 0 {
-            return;
+        if results.is_empty() {
+            if heard.recv_many(&mut results, C::SLOTS).await == 0 {
+                return;
+            }
+        } else {
+            // What could not be committed holds up nothing that came after it.
+            while let Ok(more) = heard.try_recv() {
+                results.push(more);
+            }
         }
         let asked = results.len();
         results = C::settle(engine, std::mem::take(&mut results)).await;

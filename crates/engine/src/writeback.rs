@@ -15,6 +15,7 @@ use trunkline_store::{Command, StoreError, Unit};
 use crate::definitions::OURSELVES;
 use crate::effects::system_alert;
 use crate::facts::{address_facts, find, message_facts};
+use crate::poison::poisonous;
 use crate::{Engine, Tick};
 
 /// A claimed write.
@@ -69,7 +70,8 @@ impl Engine {
         }
         let done = units.len();
         let landed = self.commit_claims(now, "write-back claim", units).await?;
-        let calls = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        let calls: Vec<WriteCall> = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed)).collect();
+        self.air.writes.hold(calls.iter().map(|c| key(&c.row)), self.clock.uptime());
         Ok((calls, Tick { done, next: None }))
     }
 
@@ -96,15 +98,32 @@ impl Engine {
     pub async fn writeback_settle_tick(&self, now: Time, results: Vec<WriteResult>) -> (Tick, Vec<WriteResult>) {
         let mut kept = Vec::new();
         let asked = results.len();
+        let keys: Vec<(String, String)> = results.iter().map(|r| key(&r.row)).collect();
         match self.writeback_settle_once(now, &results).await {
             Ok(()) => {}
             Err(error) => {
                 tracing::error!(%error, results = asked, "results of write-backs could not be committed; they are kept and tried again");
                 kept = results;
+                if poisonous(&error) {
+                    kept = self.writeback_settle_apart(now, kept).await;
+                }
             }
         }
+        self.air.writes.land(&keys);
+        self.air.writes.hold(kept.iter().map(|r| key(&r.row)), self.clock.uptime());
         self.wake(&[]);
         (Tick { done: asked - kept.len(), next: None }, kept)
+    }
+
+    /// One of a batch cannot be settled: each on its own, so that it holds up no other.
+    async fn writeback_settle_apart(&self, now: Time, results: Vec<WriteResult>) -> Vec<WriteResult> {
+        let mut kept = Vec::new();
+        for result in results {
+            if self.writeback_settle_once(now, std::slice::from_ref(&result)).await.is_err() {
+                kept.push(result);
+            }
+        }
+        kept
     }
 
     async fn writeback_settle_once(&self, now: Time, results: &[WriteResult]) -> Result<(), StoreError> {
@@ -142,7 +161,12 @@ fn noted(subject: Subject, event: message::Event, mut unit: Unit) -> Unit {
     unit
 }
 
-fn put(row: Writeback, expect: &Writeback) -> Unit {
+/// What names a record's call while it is in the air.
+fn key(row: &Writeback) -> (String, String) {
+    (row.connector.clone(), row.record.clone())
+}
+
+pub(crate) fn put(row: Writeback, expect: &Writeback) -> Unit {
     Unit::one(Command::PutWriteback { row: Box::new(row), expect: Box::new(expect.clone()) })
 }
 

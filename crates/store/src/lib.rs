@@ -21,7 +21,7 @@ pub use error::StoreError;
 
 use row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
-    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 
 /// What a unit came to.
@@ -38,6 +38,12 @@ pub trait Store: Send + Sync {
     /// Moves at most `limit` owed effects from the outbox to where they are worked on; returns how many. Stores that
     /// write them at once have none.
     async fn relay(&self, now: Time, limit: usize) -> Result<usize, StoreError>;
+
+    /// Writes a little and takes it away again: whether the store takes writes again, after it took none.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// How much room the store takes, and how much it may.
+    async fn room(&self) -> Result<Room, StoreError>;
 
     /// The installation's key and the current generation, made on first use.
     async fn installation(&self) -> Result<([u8; 32], i64), StoreError>;
@@ -74,6 +80,8 @@ pub trait Store: Send + Sync {
     async fn runs(&self, ids: &[RunId]) -> Result<Vec<Run>, StoreError>;
     /// The runs of these profiles that are under way, or that made texts which have not left.
     async fn open_runs(&self, profiles: &[ProfileId]) -> Result<Vec<Run>, StoreError>;
+    /// The runs of these profiles that were started since an instant, at most `limit` for each.
+    async fn runs_since(&self, profiles: &[ProfileId], since: Time, limit: usize) -> Result<Vec<Run>, StoreError>;
     /// The newest run of each entry, where there is one.
     async fn entered(&self, entries: &[[u8; 16]]) -> Result<Vec<Run>, StoreError>;
     /// Messages by id.
@@ -84,6 +92,9 @@ pub trait Store: Send + Sync {
     async fn waiting_for_address(&self, address: AddressId) -> Result<Vec<Message>, StoreError>;
     /// The newest message to an address from a sender that may be on the phone.
     async fn last_left(&self, address: AddressId, sender: &str) -> Result<Option<Message>, StoreError>;
+    /// The newest messages made to each of these addresses since an instant, as their ids say, but for the one that is named:
+    /// at most `limit` for each.
+    async fn recent_texts(&self, addresses: &[(AddressId, Option<MessageId>)], since: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Which attempts the vendor's ids belong to, in the order asked.
     async fn provider_refs(&self, account: &str, vendor_ids: &[String]) -> Result<Vec<Option<AttemptId>>, StoreError>;
     /// The bucket of a sender: its theoretical arrival time.

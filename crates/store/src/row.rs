@@ -25,7 +25,7 @@ use trunkline_core::time::Time;
 
 pub use access::{ApiKey, Audit, Operator, Session, SignIns};
 pub use gap::Gap;
-pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, RunFilter, StepCount};
+pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, Room, RunFilter, StepCount};
 pub use queue::Queue;
 
 /// What became of a source event.

@@ -2,7 +2,8 @@
 //!
 //! Its own file for the machinery: one thread drains its queue into one transaction with a savepoint for each unit,
 //! and answers after the commit, so that an answer means the disk has it. What a command does to tables is in
-//! `write*`, what a read asks in `read*`, and both for gaps in `gap`.
+//! `write*`, what a read asks in `read*`, and both for gaps in `gap`. It refuses nobody: who may add to the queue is the
+//! engine's to say.
 
 mod codec;
 mod gap;
@@ -15,7 +16,7 @@ mod write_message;
 mod write_outward;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
-    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -43,7 +44,7 @@ pub enum Owes {
 
 /// The most units in one transaction: bounds how long an answer waits.
 const BATCH: usize = 512;
-/// The most jobs that wait for the writer before callers do.
+/// The most jobs that wait for the writer before callers do; intake is turned away long before.
 const QUEUE: usize = 4_096;
 /// Pages of the log (4 KiB each) from which on it is restarted.
 const LONG_LOG: i64 = 16_384;
@@ -52,9 +53,14 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
 /// Connections that read.
 const READERS: usize = 4;
 
+/// The most pages that a file can have: what stands for no limit.
+const NO_LIMIT: i64 = 4_294_967_294;
+
 /// A store in one file, or in memory.
 pub struct SqliteStore {
     inner: Inner,
+    /// How many bytes the file may take; zero for any number.
+    most: AtomicI64,
 }
 
 enum Inner {
@@ -70,6 +76,8 @@ struct Writer {
 enum Job {
     Commit(Time, Vec<Unit>, oneshot::Sender<Vec<Committed>>),
     Relay(Time, usize, oneshot::Sender<Result<usize, StoreError>>),
+    Probe(oneshot::Sender<Result<(), StoreError>>),
+    Limit(Option<i64>, oneshot::Sender<Result<(), StoreError>>),
 }
 
 #[derive(Clone)]
@@ -86,11 +94,16 @@ impl SqliteStore {
         schema::keep_plans(&connection)?;
         schema::migrate(&mut connection, Some([0x5a; 32]))?;
         connection.set_prepared_statement_cache_capacity(256);
-        Ok(SqliteStore { inner: Inner::Inline(Mutex::new(Writer { connection, owes })) })
+        Ok(SqliteStore { inner: Inner::Inline(Mutex::new(Writer { connection, owes })), most: AtomicI64::new(0) })
     }
 
     /// A store in a file, made if there is none.
     pub fn open(path: &Path, owes: Owes) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_within(path, owes, None)
+    }
+
+    /// A store in a file that takes at most so many bytes; its log beside it is not counted, and is short.
+    pub fn open_within(path: &Path, owes: Owes, most: Option<i64>) -> Result<SqliteStore, StoreError> {
         let mut connection = Connection::open(path).map_err(failed)?;
         schema::configure(&connection)?;
         schema::migrate(&mut connection, None)?;
@@ -108,13 +121,25 @@ impl SqliteStore {
         let long = Arc::new(AtomicBool::new(false));
         let is_long = long.clone();
         let mut writer = Writer { connection, owes };
+        writer.limit(most)?;
         let threads = vec![
             spawn("store-writer", move || writer.run(queue, &wake, &is_long))?,
             // Checkpoints stay off the writer's path: it only says that there is something to move.
             spawn("store-checkpoint", move || checkpoint(&checkpointer, &ticks, &long))?,
         ];
         let readers = Readers { idle: Arc::new(Mutex::new(idle)), slots: Arc::new(Semaphore::new(READERS)) };
-        Ok(SqliteStore { inner: Inner::Threaded { jobs, readers, checkpoints: Some(checkpoints), threads } })
+        Ok(SqliteStore { inner: Inner::Threaded { jobs, readers, checkpoints: Some(checkpoints), threads }, most: AtomicI64::new(most.unwrap_or(0)) })
+    }
+
+    /// Changes how many bytes the file may take. One that takes more already keeps what it has, and grows no further.
+    pub async fn limit(&self, most: Option<i64>) -> Result<(), StoreError> {
+        if let Inner::Inline(writer) = &self.inner {
+            locked(writer).limit(most)?;
+        } else {
+            self.job(|answer| Job::Limit(most, answer)).await??;
+        }
+        self.most.store(most.unwrap_or(0), Ordering::Relaxed);
+        Ok(())
     }
 
     async fn read<T: Send + 'static>(&self, ask: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
@@ -229,6 +254,8 @@ impl Writer {
                 Job::Commit(now, units, answer) => commits.push((now, units, answer)),
                 // Whoever asked may be gone; then nobody needs the answer.
                 Job::Relay(now, limit, answer) => drop(answer.send(self.relay(now, limit))),
+                Job::Probe(answer) => drop(answer.send(self.probe())),
+                Job::Limit(most, answer) => drop(answer.send(self.limit(most))),
             }
         }
         if commits.is_empty() {
@@ -248,7 +275,12 @@ impl Writer {
             Ok(None) => self.attempt(jobs, true).map(Option::unwrap_or_default),
             Err(error) => Err(error),
         };
-        done.unwrap_or_else(|error| jobs.iter().map(|(_, units)| units.iter().map(|_| Err(error.clone())).collect()).collect())
+        match done {
+            Ok(results) => results,
+            // What needs more room than there is must not take along what needs none.
+            Err(StoreError::Full { .. }) if jobs.len() > 1 => jobs.iter().flat_map(|job| self.commit(std::slice::from_ref(job))).collect(),
+            Err(error) => jobs.iter().map(|(_, units)| units.iter().map(|_| Err(error.clone())).collect()).collect(),
+        }
     }
 
     /// One transaction over all jobs; nothing, and nothing done, if a unit without its own savepoint failed half-way.
@@ -260,18 +292,20 @@ impl Writer {
         for (now, units) in jobs {
             let mut done = Vec::with_capacity(units.len());
             for unit in units {
-                if savepoints {
-                    done.push(write::unit(&mut transaction, *now, unit, owes, &mut tally));
+                let result = if savepoints {
+                    write::unit(&mut transaction, *now, unit, owes, &mut tally)
                 } else {
                     let Some(result) = write::bare(&transaction, *now, unit, owes, &mut tally) else { return Ok(None) };
-                    done.push(result);
+                    result
+                };
+                // Some errors end the whole transaction: then nothing of it was done, whatever the savepoints said, and
+                // nothing more may be done outside of one.
+                if transaction.is_autocommit() {
+                    return Err(result.err().unwrap_or_else(|| StoreError::Unavailable { cause: "the transaction was rolled back".to_owned() }));
                 }
+                done.push(result);
             }
             results.push(done);
-            // Some errors end the whole transaction: then nothing of it was done, whatever the savepoints said.
-            if transaction.is_autocommit() {
-                return Err(StoreError::Unavailable { cause: "the transaction was rolled back".to_owned() });
-            }
         }
         tally.flush(&transaction)?;
         transaction.commit().map_err(failed)?;
@@ -283,6 +317,21 @@ impl Writer {
         let moved = write_outward::relay(&transaction, now, limit)?;
         transaction.commit().map_err(failed)?;
         Ok(moved)
+    }
+
+    /// Writes as much as a few texts take, so that it needs room in the file and in the log, and takes it away again.
+    fn probe(&mut self) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+        let sql = "INSERT INTO meta (name, value) VALUES ('probe', zeroblob(65536)) ON CONFLICT DO UPDATE SET value = zeroblob(65536)";
+        write::exec(&transaction, sql, [])?;
+        transaction.commit().map_err(failed)?;
+        write::exec(&self.connection, "DELETE FROM meta WHERE name = 'probe'", []).map(|_| ())
+    }
+
+    fn limit(&mut self, most: Option<i64>) -> Result<(), StoreError> {
+        let size: i64 = self.connection.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(failed)?;
+        let pages = most.map_or(NO_LIMIT, |bytes| (bytes / size.max(1)).clamp(1, NO_LIMIT));
+        self.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0)).map(|_| ()).map_err(failed)
     }
 }
 
@@ -296,8 +345,13 @@ fn failed(error: rusqlite::Error) -> StoreError {
         tracing::error!(%error, "the disk could not sync: the process ends, since nothing it wrote can be trusted; restart it when the disk is well");
         std::process::abort();
     }
-    match &error {
-        rusqlite::Error::SqliteFailure(code, _) if code.code == ErrorCode::ConstraintViolation => StoreError::Inconsistent { table: "?", column: "?", cause: error.to_string() },
+    let rusqlite::Error::SqliteFailure(code, _) = &error else { return StoreError::Unavailable { cause: error.to_string() } };
+    match code.code {
+        ErrorCode::ConstraintViolation => StoreError::Inconsistent { table: "?", column: "?", cause: error.to_string() },
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy { cause: format!("{error}; another program holds it: end a backup or a shell that does") },
+        ErrorCode::DiskFull => StoreError::Full { cause: format!("{error}; make room on its disk, or raise max_size under [store]") },
+        ErrorCode::ReadOnly => StoreError::Unavailable { cause: format!("{error}; make the file and its file system writable") },
+        ErrorCode::SystemIoFailure => StoreError::Unavailable { cause: format!("{error}; look at the disk") },
         _ => StoreError::Unavailable { cause: error.to_string() },
     }
 }
@@ -321,6 +375,19 @@ macro_rules! reads {
                     return locked(writer).relay(now, limit);
                 }
                 self.job(|answer| Job::Relay(now, limit, answer)).await?
+            }
+
+            async fn probe(&self) -> Result<(), StoreError> {
+                if let Inner::Inline(writer) = &self.inner {
+                    return locked(writer).probe();
+                }
+                self.job(Job::Probe).await?
+            }
+
+            async fn room(&self) -> Result<Room, StoreError> {
+                let used = self.read(read::used).await?;
+                let most = Some(self.most.load(Ordering::Relaxed)).filter(|most| *most > 0);
+                Ok(Room { used, most })
             }
 
             $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
@@ -348,11 +415,13 @@ reads! {
     addresses(ids: &[AddressId] = ids.to_vec()) -> Vec<Address> = read::addresses;
     runs(ids: &[RunId] = ids.to_vec()) -> Vec<Run> = read::runs;
     open_runs(profiles: &[ProfileId] = profiles.to_vec()) -> Vec<Run> = read::open_runs;
+    runs_since(profiles: &[ProfileId] = profiles.to_vec(), since: Time = since, limit: usize = limit) -> Vec<Run> = read::runs_since;
     entered(entries: &[[u8; 16]] = entries.to_vec()) -> Vec<Run> = read::entered;
     messages(ids: &[MessageId] = ids.to_vec()) -> Vec<Message> = read::messages;
     waiting_in_runs(runs: &[RunId] = runs.to_vec()) -> Vec<Message> = read::waiting_in_runs;
     waiting_for_address(address: AddressId = address) -> Vec<Message> = read::waiting_for_address;
     last_left(address: AddressId = address, sender: &str = sender.to_owned()) -> Option<Message> = read::last_left;
+    recent_texts(addresses: &[(AddressId, Option<MessageId>)] = addresses.to_vec(), since: Time = since, limit: usize = limit) -> Vec<Message> = read::recent_texts;
     provider_refs(account: &str = account.to_owned(), vendor_ids: &[String] = vendor_ids.to_vec()) -> Vec<Option<AttemptId>> = read::provider_refs;
     bucket(account: &str = account.to_owned(), sender: &str = sender.to_owned()) -> Time = read::bucket;
     pauses() -> Vec<Pause> = read::pauses;
@@ -395,4 +464,27 @@ reads! {
     session(hash: [u8; 16] = hash) -> Option<Session> = read_lists::session;
     audits(before: Option<i64> = before, limit: usize = limit) -> Vec<Audit> = read_pages::audits;
     sign_ins(name: &str = name.to_owned()) -> SignIns = read_lists::sign_ins;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Command;
+
+    #[test]
+    fn what_needs_no_room_goes_in_beside_what_does() {
+        let store = SqliteStore::in_memory(Owes::Direct).unwrap();
+        let Inner::Inline(writer) = &store.inner else { panic!("in memory the writer is inline") };
+        let mut writer = locked(writer);
+        // As large as it is, and no larger.
+        writer.limit(Some(1)).unwrap();
+        let large = Definition { kind: "journey".to_owned(), name: "large".to_owned(), version: 1, body: "x".repeat(200_000), published_at: Time(0) };
+        let small = || vec![Unit::one(Command::Count(vec![("test".to_owned(), 1)]))];
+        let results = writer.commit(&[(Time(0), small()), (Time(0), vec![Unit::one(Command::Publish(large))]), (Time(0), small())]);
+        let landed: Vec<bool> = results.iter().map(|units| units.iter().all(Result::is_ok)).collect();
+        assert_eq!(landed, [true, false, true], "{results:?}");
+        assert!(matches!(results.get(1).and_then(|units| units.first()), Some(Err(StoreError::Full { .. }))), "{results:?}");
+        let counted: i64 = writer.connection.query_row("SELECT value FROM counter WHERE name = 'test'", [], |row| row.get(0)).unwrap();
+        assert_eq!(counted, 2);
+    }
 }

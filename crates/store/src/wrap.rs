@@ -13,7 +13,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
-    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -81,6 +81,8 @@ macro_rules! through {
 
 through! {
     relay(now: Time, limit: usize) -> usize;
+    probe() -> ();
+    room() -> Room;
     installation() -> ([u8; 32], i64);
     due_hooks(lane: HookLane, now: Time, limit: usize) -> Vec<Hook>;
     new_events(limit: usize) -> Vec<Event>;
@@ -97,11 +99,13 @@ through! {
     addresses(ids: &[AddressId]) -> Vec<Address>;
     runs(ids: &[RunId]) -> Vec<Run>;
     open_runs(profiles: &[ProfileId]) -> Vec<Run>;
+    runs_since(profiles: &[ProfileId], since: Time, limit: usize) -> Vec<Run>;
     entered(entries: &[[u8; 16]]) -> Vec<Run>;
     messages(ids: &[MessageId]) -> Vec<Message>;
     waiting_in_runs(runs: &[RunId]) -> Vec<Message>;
     waiting_for_address(address: AddressId) -> Vec<Message>;
     last_left(address: AddressId, sender: &str) -> Option<Message>;
+    recent_texts(addresses: &[(AddressId, Option<MessageId>)], since: Time, limit: usize) -> Vec<Message>;
     provider_refs(account: &str, vendor_ids: &[String]) -> Vec<Option<AttemptId>>;
     bucket(account: &str, sender: &str) -> Time;
     pauses() -> Vec<Pause>;

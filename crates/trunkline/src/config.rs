@@ -44,7 +44,7 @@ impl Config {
 
     /// Where the store is.
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.directory.join(&self.files.main.value.store)
+        self.directory.join(&self.files.main.value.store.path)
     }
 
     /// The journeys as the files have them.

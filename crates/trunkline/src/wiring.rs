@@ -31,7 +31,8 @@ pub(crate) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
 /// Opens the store of a configuration.
 pub(crate) fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let path = config.store_path();
-    let store = SqliteStore::open(&path, Owes::Direct).with_context(|| format!("the store {} cannot be opened", path.display()))?;
+    let most = config.files.main.value.store.max_size.map(|size| size.0);
+    let store = SqliteStore::open_within(&path, Owes::Direct, most).with_context(|| format!("the store {} cannot be opened", path.display()))?;
     Ok(Arc::new(store))
 }
 

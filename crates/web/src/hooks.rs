@@ -34,7 +34,7 @@ pub(crate) async fn receive(
         Err(_) => {
             return match engine.refuse(&name, &raw, &Refused::TooLarge { cap: LARGEST }).await {
                 Ok(()) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-                Err(_) => unavailable(),
+                Err(_) => unavailable(&engine),
             };
         }
     }
@@ -51,10 +51,10 @@ pub(crate) async fn receive(
         }
         Received::Refused => StatusCode::FORBIDDEN.into_response(),
         Received::Unknown => StatusCode::NOT_FOUND.into_response(),
-        Received::Unavailable => unavailable(),
+        Received::Unavailable => unavailable(&engine),
     }
 }
 
-fn unavailable() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")]).into_response()
+fn unavailable(engine: &Engine) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, HeaderValue::from(engine.pressure().retry_after()))]).into_response()
 }

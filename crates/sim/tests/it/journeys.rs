@@ -287,3 +287,31 @@ async fn a_cancel_takes_back_a_text_whose_run_is_over() {
     node.tell("order.cancelled", "#3").await;
     assert_eq!(node.texts().await[0].state.delivery().word(), "canceled");
 }
+
+#[tokio::test]
+async fn an_event_that_says_the_same_under_another_id_starts_nothing() {
+    let rules = [("careful", "reentry = \"always\"\nduplicate_within = \"10m\"\n[trigger]\ntype = \"ping\""), ("trusting", "reentry = \"always\"\n[trigger]\ntype = \"ping\"")];
+    let mut node = Node::new(&waiting(rules)).await;
+    node.tell("ping", "#1").await;
+    node.later(Span::mins(9)).await;
+    node.tell("ping", "#1").await;
+    assert_eq!((node.runs("careful").await.len(), node.runs("trusting").await.len()), (1, 2));
+    let first = node.engine.key.event("/shop", "e1");
+    assert!(node.fate().await.iter().any(|word| word.contains("careful was not entered again") && word.contains(&first.to_string())), "{:?}", node.fate().await);
+    // Another payload, another person, another order: these say something else.
+    node.post("ping", "#1", "c1", json!({"total": 5})).await;
+    node.post("ping", "#1", "c2", json!({})).await;
+    node.post("ping", "#2", "c1", json!({})).await;
+    node.settle().await;
+    assert_eq!(node.runs("careful").await.len(), 4);
+    // The time counts from the event that started something.
+    node.later(Span::mins(1)).await;
+    node.tell("ping", "#1").await;
+    assert_eq!(node.runs("careful").await.len(), 5);
+    // Two that come at once are one.
+    for _ in 0..2 {
+        node.post("ping", "#3", "c1", json!({})).await;
+    }
+    node.settle().await;
+    assert_eq!((node.runs("careful").await.len(), node.runs("trusting").await.len()), (6, 8));
+}

@@ -10,8 +10,16 @@ mod gaps;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod looping;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod priorities;
 #[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod stuck;
 #[cfg(test)]
 mod unclear;

@@ -105,12 +105,21 @@ pub struct Held {
     pub example: MessageId,
 }
 
+/// How much room the store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Room {
+    /// Bytes that hold something.
+    pub used: i64,
+    /// Bytes it may take, if it is told.
+    pub most: Option<i64>,
+}
+
 /// Something that gave up and can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dead {
     /// How to name it to `replay`.
     pub id: String,
-    /// What it is: `hook`, `writeback`, `event`, `announcement`.
+    /// What it is: `hook`, `writeback`, `event`, `announcement`, `run`.
     pub kind: String,
     /// Why.
     pub cause: String,

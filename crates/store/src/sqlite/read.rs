@@ -10,6 +10,7 @@ use trunkline_core::time::Time;
 
 use super::codec::{self, Cells, all, first, hook_key, message_key, to_json};
 use super::failed;
+use super::read_pages::from_instant;
 use crate::StoreError;
 use crate::row::{Address, Announcement, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Queue, Reservation, Run, Writeback};
 
@@ -23,6 +24,12 @@ pub(super) fn installation(c: &Connection) -> Result<([u8; 32], i64), StoreError
     let epoch = first(c, "SELECT value FROM meta WHERE name = 'epoch'", [], |row| row.get(0).map_err(failed))?.unwrap_or(0);
     let key = key.try_into().map_err(|_| StoreError::Inconsistent { table: "meta", column: "installation_key", cause: "not 32 bytes".to_owned() })?;
     Ok((key, epoch))
+}
+
+/// Bytes of the pages that hold something.
+pub(super) fn used(c: &Connection) -> Result<i64, StoreError> {
+    let number = |pragma: &str| c.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    Ok((number("PRAGMA page_count")? - number("PRAGMA freelist_count")?) * number("PRAGMA page_size")?)
 }
 
 pub(super) fn due_hooks(c: &Connection, lane: HookLane, now: Time, limit: usize) -> Result<Vec<Hook>, StoreError> {
@@ -118,6 +125,17 @@ pub(super) fn open_runs(c: &Connection, profiles: Vec<ProfileId>) -> Result<Vec<
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn runs_since(c: &Connection, profiles: Vec<ProfileId>, since: Time, limit: usize) -> Result<Vec<Run>, StoreError> {
+    // By profile, not by time: the plus keeps the index of all runs by their start out of it.
+    let sql = "SELECT * FROM run WHERE profile = ?1 AND +started_at >= ?2 ORDER BY +started_at DESC, id LIMIT ?3";
+    let mut found = Vec::new();
+    for profile in &profiles {
+        found.extend(all(c, sql, params![profile.0, since.0, rows(limit)], codec::run)?);
+    }
+    Ok(found)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
 pub(super) fn entered(c: &Connection, entries: Vec<[u8; 16]>) -> Result<Vec<Run>, StoreError> {
     let mut found = Vec::new();
     for entry in &entries {
@@ -151,6 +169,21 @@ pub(super) fn last_left(c: &Connection, address: AddressId, sender: String) -> R
     let sql = "SELECT * FROM message WHERE address = ?1 AND json_extract(intent, '$.sender') = ?2 \
                AND delivery IN ('dispatched', 'unknown', 'accepted', 'sent', 'undelivered', 'delivered') ORDER BY id DESC LIMIT 1";
     first(c, sql, params![address.0, sender], codec::message)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
+pub(super) fn recent_texts(c: &Connection, addresses: Vec<(AddressId, Option<MessageId>)>, since: Time, limit: usize) -> Result<Vec<Message>, StoreError> {
+    // A text that is asked about is left out here and not by whoever asks: mostly it is the only one.
+    let sql = "SELECT * FROM message WHERE address = ?1 AND id >= ?2 AND id <> ?3 ORDER BY id DESC LIMIT ?4";
+    let since = from_instant(since);
+    let mut found = Vec::new();
+    for (address, but) in &addresses {
+        let but = but.map(message_key).map(|key| key.to_vec()).unwrap_or_default();
+        found.extend(all(c, sql, params![address.0, since, but, rows(limit)], codec::message)?);
+    }
+    found.sort_by_key(|m| m.id);
+    found.dedup_by_key(|m| m.id);
+    Ok(found)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]

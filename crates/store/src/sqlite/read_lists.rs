@@ -4,6 +4,7 @@
 
 use rusqlite::{Connection, params};
 use trunkline_core::id::{AddressId, EventId, HookId, MessageId, RunId};
+use trunkline_core::journey::Position;
 use trunkline_core::owe::AlertKind;
 
 use super::codec::{self, Cells, all, first, message_key};
@@ -38,6 +39,14 @@ pub(super) fn dead(c: &Connection, limit: usize) -> Result<Vec<Dead>, StoreError
             cause: format!("{} to follower '{}': {}", row.kind, row.follower, row.cause),
             at: row.created_at,
         })
+    })?);
+    let sql = "SELECT id, journey, position, ifnull((SELECT max(at) FROM history WHERE owner = run.id), started_at) AS failed_at FROM run \
+               WHERE position LIKE '{\"status\":\"failed\"%' ORDER BY started_at DESC LIMIT ?1";
+    found.extend(all(c, sql, params![rows(limit)], |row| {
+        let cells = Cells { table: "run", row };
+        let why = if let Position::Failed { why } = cells.json("position")? { why } else { String::new() };
+        let cause = format!("journey '{}': {why}", cells.get::<String>("journey")?);
+        Ok(Dead { id: RunId(cells.id16("id")?).to_string(), kind: "run".to_owned(), cause, at: cells.time("failed_at")? })
     })?);
     found.sort_by_key(|d| std::cmp::Reverse(d.at));
     found.truncate(limit);

@@ -40,7 +40,7 @@ impl Where {
 }
 
 /// The least stored id of an instant: ids of messages begin with their milliseconds.
-fn from_instant(at: Time) -> Vec<u8> {
+pub(super) fn from_instant(at: Time) -> Vec<u8> {
     at.millis().to_be_bytes().iter().skip(2).copied().collect()
 }
 

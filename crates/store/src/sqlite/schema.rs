@@ -9,11 +9,12 @@ use rusqlite::{Connection, params};
 use super::failed;
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "main", include_str!("../../migrations/sqlite/0001_main.sql")),
     (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql")),
     (3, "layout", include_str!("../../migrations/sqlite/0003_layout.sql")),
     (4, "gaps", include_str!("../../migrations/sqlite/0004_gaps.sql")),
+    (6, "dead_runs", include_str!("../../migrations/sqlite/0006_dead_runs.sql")),
 ];
 
 /// How long a connection waits for another one.
@@ -99,7 +100,7 @@ mod tests {
         assert_eq!(texts("SELECT hex(id) || position || step || started_at || hex(entry) FROM run ORDER BY id"), ["01as901", "02bs902"]);
         assert_eq!(texts("SELECT record || cause || wanted || updated_at FROM writeback ORDER BY record"), ["01a28", "02b28"]);
         // The indexes went with the old tables.
-        for (table, count) in [("message", 9), ("run", 7), ("writeback", 5)] {
+        for (table, count) in [("message", 9), ("run", 8), ("writeback", 5)] {
             let indexes: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1", [table], |row| row.get(0)).unwrap();
             assert_eq!(indexes, count, "{table}");
         }

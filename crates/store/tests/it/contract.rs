@@ -1,7 +1,7 @@
 //! The cases of the contract, one file a topic, and what they share.
 //!
-//! Its own file because `main.rs` says only which cases run where. `reopen` and `names` are tests of their own: one
-//! is about files, the other reads the sources.
+//! Its own file because `main.rs` says only which cases run where. `reopen`, `full` and `names` are tests of their own:
+//! one is about files, one about a limit that only this backend has, the other reads the sources.
 
 pub(crate) mod support;
 
@@ -21,5 +21,6 @@ pub(crate) mod units;
 pub(crate) mod work;
 pub(crate) mod writeback;
 
+mod full;
 mod names;
 mod reopen;

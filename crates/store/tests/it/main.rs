@@ -43,6 +43,8 @@ macro_rules! suite {
                     a_run_is_made_once,
                     a_run_moves_by_compare_and_set,
                     due_runs_come_longest_waiting_first,
+                    a_failed_run_is_listed_until_it_goes_on,
+                    the_latest_runs_of_profiles_are_found,
                     runs_are_walked_in_id_order;
                 messages:
                     a_message_is_made_once,
@@ -59,6 +61,7 @@ macro_rules! suite {
                     texts_of_a_run_wait_until_they_left,
                     texts_of_an_address_wait_until_they_left,
                     the_last_that_left_is_found,
+                    the_newest_texts_of_addresses_are_found,
                     messages_are_listed_newest_first,
                     held_messages_are_counted_by_reason,
                     attempts_of_older_generations_are_orphans,
@@ -98,7 +101,9 @@ macro_rules! suite {
                     a_pause_holds_until_it_is_lifted,
                     generations_rise_and_the_key_stays,
                     a_definition_is_published_once,
-                    counts_add_up_by_day;
+                    counts_add_up_by_day,
+                    a_probe_leaves_nothing_behind,
+                    the_room_that_is_taken_is_told;
                 owes:
                     one_alert_is_open_for_each_code_and_thing,
                     one_case_is_open_for_each_code_and_message,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use trunkline_connectors::crm::declared::About;
 use trunkline_connectors::registry::{PROVIDERS, SOURCES};
 use trunkline_core::expr::{Engine, ExprError};
+use trunkline_core::looping;
 use trunkline_core::number::Number;
 use trunkline_core::segment;
 use trunkline_core::time::Span;
@@ -70,7 +71,7 @@ fn main(files: &Files, found: &mut Diagnoses) {
             let fix = "give what its webhooks are signed with (Telnyx: the public key; Sinch: the webhook secret), such as { env = \"SINCH_HOOK_SECRET\" }";
             found.error(path, at!["accounts", name.as_str()], "has no signing_keys, so that every receipt would be refused", fix);
         }
-        // What is asked about an unclear text rests on its call being over by then.
+        // What is asked about an unclear text rests on its call being over by then, and so does taking a call for lost.
         if account.timeout.0 <= 0 || account.timeout > Span::secs(30) {
             found.error(path, at!["accounts", name.as_str(), "timeout"], "is not a time up to 30 seconds", "write one such as \"10s\"");
         }
@@ -99,6 +100,14 @@ fn main(files: &Files, found: &mut Diagnoses) {
     for (purpose, policy) in &main.purposes {
         if policy.ttl.0 <= 0 || policy.max_attempts == 0 {
             found.error(path, at!["purposes", purpose.word()], "ttl or max_attempts is zero, so nothing could be sent", "give both at least 1");
+        }
+        let limits = policy.looping.map(|rule| (rule.within, rule.same.into_iter().chain(rule.any)));
+        if let Some((within, mut limits)) = limits
+            && (within.0 <= 0 || limits.any(|most| most == 0 || most > looping::MOST))
+        {
+            let fix =
+                format!("write how many texts may go to one address in a time, 1 to {}, such as {{ same = 3, within = \"1h\" }}; leave a limit out to have none", looping::MOST);
+            found.error(path, at!["purposes", purpose.word(), "loop"], "is not a limit and a time", &fix);
         }
     }
     if main.programs.is_empty() {
@@ -191,6 +200,7 @@ fn connector(name: &str, file: &File<ConnectorFile>, engine: &Engine, found: &mu
     if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&definition.method.as_str()) {
         found.error(path, at!["method"], &format!("'{}' is not a method", definition.method), "use PUT, PATCH or POST");
     }
+    outward::over_in_time(path, at!["timeout"], definition.timeout, found);
     if definition.done.is_empty() {
         found.error(path, at!["done"], &format!("no answer would mean that connector '{name}' is done"), "write [\"2xx\"]");
     }

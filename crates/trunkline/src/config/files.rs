@@ -4,9 +4,11 @@
 //! fields are errors; nothing is read from the environment but secrets.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use trunkline_connectors::crm::declared::Definition;
 use trunkline_core::journey::Journey;
@@ -32,8 +34,8 @@ pub(crate) struct File<T> {
 pub(crate) struct Main {
     pub(crate) public_url: String,
     pub(crate) listen: String,
-    #[serde(default = "default_store")]
-    pub(crate) store: String,
+    #[serde(default)]
+    pub(crate) store: StoreFile,
     #[serde(default)]
     pub(crate) default_region: Option<String>,
     #[serde(default = "default_locale")]
@@ -71,8 +73,79 @@ fn fifteen_seconds() -> Span {
     Span::secs(15)
 }
 
+/// `store = "path"`, or `[store]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "StoreWords")]
+pub(crate) struct StoreFile {
+    pub(crate) path: String,
+    pub(crate) max_size: Option<Size>,
+}
+
+impl Default for StoreFile {
+    fn default() -> StoreFile {
+        StoreFile { path: default_store(), max_size: None }
+    }
+}
+
 fn default_store() -> String {
     "trunkline.sqlite".to_owned()
+}
+
+/// The two ways to write it. Read by hand, so that a fault inside of `[store]` is told as what it is.
+enum StoreWords {
+    Path(String),
+    Table(StoreTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreTable {
+    #[serde(default = "default_store")]
+    path: String,
+    #[serde(default)]
+    max_size: Option<Size>,
+}
+
+impl From<StoreWords> for StoreFile {
+    fn from(words: StoreWords) -> StoreFile {
+        match words {
+            StoreWords::Path(path) => StoreFile { path, max_size: None },
+            StoreWords::Table(StoreTable { path, max_size }) => StoreFile { path, max_size },
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreWords {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<StoreWords, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = StoreWords;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, or a table with path and max_size")
+            }
+            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<StoreWords, E> {
+                Ok(StoreWords::Path(path.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StoreWords, A::Error> {
+                StoreTable::deserialize(MapAccessDeserializer::new(map)).map(StoreWords::Table)
+            }
+        }
+        d.deserialize_any(Words)
+    }
+}
+
+/// A number of bytes, as `500MB` or `20GB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Size, D::Error> {
+        let text = String::deserialize(d)?;
+        let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000)];
+        let read = units.iter().find_map(|(unit, bytes)| text.trim().strip_suffix(*unit)?.trim_end().parse::<i64>().ok()?.checked_mul(*bytes)).filter(|bytes| *bytes > 0);
+        let shown: String = text.chars().take(40).collect();
+        read.map(Size).ok_or_else(|| serde::de::Error::custom(format!("'{shown}' is not a size: write a whole number and MB, GB or TB, such as \"20GB\"")))
+    }
 }
 
 fn default_locale() -> String {
@@ -187,7 +260,7 @@ impl Files {
         let value = main.unwrap_or_else(|| Main {
             public_url: String::new(),
             listen: String::new(),
-            store: default_store(),
+            store: StoreFile::default(),
             default_region: None,
             default_locale: default_locale(),
             purposes: BTreeMap::new(),

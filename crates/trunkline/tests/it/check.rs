@@ -85,3 +85,28 @@ fn an_account_whose_receipts_nobody_could_check_is_named() {
     let told: Vec<String> = problems(&folder).iter().filter(|p| p["severity"] == "error").map(|p| p["problem"].as_str().unwrap().to_owned()).collect();
     assert!(told.iter().any(|p| p.contains("no signing_keys")) && told.iter().any(|p| p.contains("30 seconds")) && told.len() == 2, "{told:?}");
 }
+
+#[test]
+fn a_size_that_is_none_is_named() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let shipped = std::fs::read_to_string(folder.path().join("trunkline.toml")).unwrap();
+    let told = |store: &str| -> Vec<String> {
+        folder.write("trunkline.toml", &format!("{}\n{store}", shipped.replace("store = \"trunkline.sqlite\"", "")));
+        problems(&folder).iter().filter(|p| p["severity"] == "error").map(|p| p["problem"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(told("[store]\nmax_size = \"20 GB\"\n"), Vec::<String>::new());
+    assert!(told("[store]\nmax_size = \"lots\"\n").iter().any(|p| p.contains("'lots' is not a size")));
+    assert!(told("[store]\nsize = \"20GB\"\n").iter().any(|p| p.contains("unknown field")));
+}
+
+#[test]
+fn a_call_that_would_be_taken_for_lost_is_named() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let shipped = std::fs::read_to_string(folder.path().join("connectors/crm.toml")).unwrap();
+    for (timeout, fine) in [("90s", true), ("2m", false), ("0s", false)] {
+        folder.write("connectors/crm.toml", &shipped.replace("timeout = \"5s\"", &format!("timeout = \"{timeout}\"")));
+        let told: Vec<String> = problems(&folder).iter().filter(|p| p["severity"] == "error").map(|p| p["problem"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(told.is_empty(), fine, "{timeout}: {told:?}");
+        assert!(fine || told.iter().all(|p| p.contains("taken for lost")), "{told:?}");
+    }
+}

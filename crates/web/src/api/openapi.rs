@@ -124,7 +124,11 @@ fn refusals(operation: &mut Operation) {
     let parameters = operation.parameters.as_ref().is_some_and(|p| !p.is_empty());
     let in_path = |p: &RefOr<Parameter>| matches!(p, RefOr::T(Parameter { parameter_in: ParameterIn::Path, .. }));
     let named = operation.parameters.iter().flatten().any(in_path);
-    let mut all = vec![("401", "No key, or one that does not exist"), ("403", "The key lacks the scope"), ("503", "The store cannot take it now; nothing was done")];
+    let mut all = vec![
+        ("401", "No key, or one that does not exist"),
+        ("403", "The key lacks the scope"),
+        ("503", "The store cannot take it now; nothing was done; `Retry-After` says when to come back"),
+    ];
     if writes || parameters {
         all.push(("422", "Fields are not as they must be; `errors` names each"));
     }

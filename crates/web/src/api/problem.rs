@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use trunkline_core::event::FieldProblem;
 use trunkline_engine::intake::Unwilling;
+use trunkline_engine::pressure::Pressed;
 use trunkline_store::StoreError;
 use utoipa::ToSchema;
 
@@ -83,6 +84,16 @@ impl Problem {
         let detail = "the store cannot take it now; nothing was done; send the same request again";
         Problem { retry_after: Some(5), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Come back later", detail) }
     }
+
+    /// The store is under pressure. What is wrong with it is for the log and for `/ready`, not for clients.
+    fn pressed(pressed: Pressed) -> Problem {
+        let (code, detail) = match pressed {
+            Pressed::Busy => ("store_busy", "more waits for the disk than it takes in time; nothing was done; send the same request again after Retry-After"),
+            Pressed::Full => ("store_full", "there is no room for anything new until somebody makes some; nothing was done; send the same request again after Retry-After"),
+            Pressed::Unavailable => return Problem::unavailable(),
+        };
+        Problem { retry_after: Some(pressed.retry_after()), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, "Come back later", detail) }
+    }
 }
 
 impl IntoResponse for Problem {
@@ -104,7 +115,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         tracing::error!(%error, "a request could not reach the store");
-        Problem::unavailable()
+        Pressed::of(&error).map_or_else(Problem::unavailable, Problem::pressed)
     }
 }
 

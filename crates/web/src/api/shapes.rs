@@ -395,7 +395,7 @@ impl RefusalShape {
 pub(crate) struct DeadShape {
     /// How to name it to replay.
     id: String,
-    /// `hook`, `writeback`, `event` or `announcement`.
+    /// `hook`, `writeback`, `event`, `announcement` or `run`.
     kind: String,
     /// Why.
     cause: String,

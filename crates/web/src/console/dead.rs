@@ -117,6 +117,7 @@ fn row(dead: &Dead) -> DeadRow {
         "writeback" => "write-back",
         "event" => "event",
         "announcement" => "announcement",
+        "run" => "run",
         _ => "other",
     };
     DeadRow {

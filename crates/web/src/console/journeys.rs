@@ -261,6 +261,7 @@ fn facts(journey: &Journey) -> Vec<Fact> {
         Fact::text("Entered", again),
     ];
     facts.extend(journey.cooldown.map(|cooldown| Fact::text("Cooldown", format!("{cooldown} from start to start"))));
+    facts.extend(journey.duplicate_within.map(|within| Fact::text("Not entered", format!("by an event that says the same within {within}"))));
     facts.extend(journey.ttl.map(|ttl| Fact::text("Texts keep", ttl.to_string())));
     facts
 }

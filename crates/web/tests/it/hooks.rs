@@ -12,7 +12,7 @@ use trunkline_store::row::HookLane;
 
 use crate::support::{Answer, Server};
 
-async fn deliver(server: &Server, hook: &OutgoingHook) -> Answer {
+pub(crate) async fn deliver(server: &Server, hook: &OutgoingHook) -> Answer {
     let path = hook.url.strip_prefix(fixtures::PUBLIC_URL).unwrap();
     let mut request = Request::post(path);
     for (name, value) in &hook.headers {
@@ -21,7 +21,7 @@ async fn deliver(server: &Server, hook: &OutgoingHook) -> Answer {
     server.ask(request.body(Body::from(hook.body.clone())).unwrap()).await
 }
 
-fn inbound(body: &str) -> OutgoingHook {
+pub(crate) fn inbound(body: &str) -> OutgoingHook {
     let url = format!("{}/hooks/twilio", fixtures::PUBLIC_URL);
     let mut vendor = Vendor::new(VendorSettings {
         account_sid: fixtures::ACCOUNT_SID.into(),

@@ -11,6 +11,8 @@ mod console;
 #[cfg(test)]
 mod hooks;
 #[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod unclear;

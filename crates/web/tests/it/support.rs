@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 use trunkline_core::clock::ManualClock;
-use trunkline_core::time::Time;
+use trunkline_core::looping::Loop;
+use trunkline_core::purpose::{Policy, Purpose};
+use trunkline_core::time::{Span, Time};
 use trunkline_engine::Engine;
 use trunkline_sim::fixtures;
 use trunkline_store::sqlite::{Owes, SqliteStore};
@@ -43,11 +45,17 @@ impl Answer {
 
 impl Server {
     pub(crate) async fn new() -> Server {
+        Server::over(Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap())).await
+    }
+
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Server {
         let clock = Arc::new(ManualClock::at("2026-11-23T18:00:00Z".parse::<Time>().unwrap()));
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
         let now = trunkline_core::clock::Clock::now(clock.as_ref());
-        let definitions = fixtures::definitions(store.as_ref(), now, false, trunkline_sim::carrier::Dialect::Twilio).await.unwrap();
-        let engine = Arc::new(Engine::start(store, clock.clone(), definitions, [7; 32]).await.unwrap());
+        let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), now, false, trunkline_sim::carrier::Dialect::Twilio).await.unwrap()).unwrap();
+        // Lists are filled with codes to one number, all in the same instant.
+        let lax = Loop { same: None, any: None, within: Span::mins(10) };
+        definitions.purposes.insert(Purpose::Otp, Policy { looping: Some(lax), ..Policy::default_for(Purpose::Otp) });
+        let engine = Arc::new(Engine::start(store, clock.clone(), Arc::new(definitions), [7; 32]).await.unwrap());
         let server = Server { engine, clock, key: String::new() };
         let key = server.mint(&SCOPES.map(str::to_owned)).await;
         Server { key, ..server }

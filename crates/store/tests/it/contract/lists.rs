@@ -197,6 +197,30 @@ pub(crate) async fn the_last_that_left_is_found(b: &Backend) {
     assert_eq!(b.store.last_left(home, "+15005550000").await.unwrap(), None);
 }
 
+async fn recent(b: &Backend, of: &[(AddressId, Option<MessageId>)], since: i64, limit: usize) -> Vec<Message> {
+    b.store.recent_texts(of, at(since), limit).await.unwrap()
+}
+
+/// What the looping guard counts: the newest to each address since an instant, but for the one that is asked about, each once.
+pub(crate) async fn the_newest_texts_of_addresses_are_found(b: &Backend) {
+    homes(b, 3).await;
+    let home = |n: u8| AddressId([n; 16]);
+    let mut mine = Vec::new();
+    for second in [0, 10, 20, 30] {
+        mine.push(b.put(queued(1, at(second))).await);
+    }
+    let other = b.put(made(2, at(15), suppressed())).await;
+    assert_eq!(recent(b, &[(home(1), None)], 10, 10).await, mine[1..]);
+    assert_eq!(recent(b, &[(home(1), None)], 11, 10).await, mine[2..]);
+    assert_eq!(recent(b, &[(home(1), None)], 0, 2).await, mine[2..], "the newest of them");
+    assert_eq!(recent(b, &[(home(1), Some(mine[3].id))], 0, 2).await, mine[1..3]);
+    let twice = [(home(1), Some(mine[3].id)), (home(1), Some(mine[0].id)), (home(2), None), (home(3), None)];
+    let mut all = [mine, vec![other]].concat();
+    all.sort_by_key(|m| m.id);
+    assert_eq!(recent(b, &twice, 0, 10).await, all);
+    assert_eq!(recent(b, &[], 0, 10).await, vec![]);
+}
+
 /// By address, by label, by state: newest first whatever part they are in.
 pub(crate) async fn messages_are_listed_newest_first(b: &Backend) {
     homes(b, 9).await;

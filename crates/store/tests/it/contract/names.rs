@@ -11,6 +11,7 @@ const CASES: [&str; 17] = [
     include_str!("access.rs"),
     include_str!("consent.rs"),
     include_str!("events.rs"),
+    include_str!("full.rs"),
     include_str!("gaps.rs"),
     include_str!("hooks.rs"),
     include_str!("lists.rs"),

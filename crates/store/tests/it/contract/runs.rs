@@ -3,11 +3,11 @@
 //! Its own file because two workers may move one run: the second must be told, and leave nothing behind.
 
 use serde_json::{Value, json, to_value};
-use trunkline_core::id::RunId;
+use trunkline_core::id::{ProfileId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 use trunkline_store::Command;
-use trunkline_store::row::Run;
+use trunkline_store::row::{Dead, Run};
 
 use super::support::{Backend, Did, at, run};
 
@@ -112,4 +112,39 @@ pub(crate) async fn runs_are_walked_in_id_order(b: &Backend) {
     let mut several = ids(b.store.runs(&[id(200), id(9), id(1)]).await.unwrap());
     several.sort();
     assert_eq!(several, vec![id(1), id(200)]);
+}
+
+/// A failed run is among what gave up, with its cause and when that was, until it goes on.
+pub(crate) async fn a_failed_run_is_listed_until_it_goes_on(b: &Backend) {
+    let (new, other) = (run(1, at(5)), run(2, at(5)));
+    for each in [&new, &other] {
+        assert_eq!(put(b, 0, each, &["started"]).await, Did::Done);
+    }
+    assert_eq!(b.store.dead(10).await.unwrap(), vec![]);
+    assert_eq!(put(b, 7, &Run { position: failed(), rev: 1, ..new.clone() }, &["stopped"]).await, Did::Done);
+    assert_eq!(put(b, 8, &Run { position: ended(), rev: 1, ..other }, &["over"]).await, Did::Done);
+    let listed = b.store.dead(10).await.unwrap();
+    let cause = "journey 'welcome': step 'gone' does not exist in this version".to_owned();
+    assert_eq!(listed, vec![Dead { id: new.id.to_string(), kind: "run".to_owned(), cause, at: at(7) }]);
+    let again = Position::At { step: "greet".to_owned(), visit: 1, due: at(9) };
+    assert_eq!(put(b, 9, &Run { position: again, rev: 2, ..new.clone() }, &["replayed"]).await, Did::Done);
+    assert_eq!(b.store.dead(10).await.unwrap(), vec![]);
+    assert_eq!(due_ids(b, 9, 10).await, vec![new.id]);
+}
+
+/// The newest of a profile since an instant, whether under way or over; other profiles' are not among them.
+pub(crate) async fn the_latest_runs_of_profiles_are_found(b: &Backend) {
+    let of = |n: u8, profile: u8, started: i64| Run { profile: ProfileId([profile; 16]), ..run(n, at(started)) };
+    let mine = [of(1, 7, 10), of(2, 7, 30), of(3, 7, 20)];
+    let other = of(4, 8, 25);
+    for each in mine.iter().chain([&other]) {
+        assert_eq!(put(b, 0, each, &["started"]).await, Did::Done);
+    }
+    assert_eq!(put(b, 40, &Run { position: ended(), rev: 1, ..mine[1].clone() }, &["over"]).await, Did::Done);
+    let found = |runs: Vec<Run>| runs.into_iter().map(|r| r.id).collect::<Vec<_>>();
+    let (me, them) = (ProfileId([7; 16]), ProfileId([8; 16]));
+    assert_eq!(found(b.store.runs_since(&[me], at(10), 10).await.unwrap()), [mine[1].id, mine[2].id, mine[0].id]);
+    assert_eq!(found(b.store.runs_since(&[me], at(11), 10).await.unwrap()), [mine[1].id, mine[2].id]);
+    assert_eq!(found(b.store.runs_since(&[me, them], at(0), 1).await.unwrap()), [mine[1].id, other.id]);
+    assert!(b.store.runs_since(&[], at(0), 10).await.unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What the stages share: reserved keys, buckets, pauses, generations, definitions, counters.
+//! What the stages share: reserved keys, buckets, pauses, generations, definitions, counters, room.
 //!
 //! Its own file because none of these belongs to a person or a text, and each is asked for by several stages.
 
@@ -115,4 +115,26 @@ pub(crate) async fn counts_add_up_by_day(b: &Backend) {
     assert_eq!(since(b, "2026-11-23").await, vec![row("2026-11-23", "test.received", 5), row("2026-11-23", "test.refused", 1), second.clone()]);
     assert_eq!(since(b, "2026-11-24").await, vec![second]);
     assert_eq!(since(b, "2026-11-25").await, vec![]);
+}
+
+/// A probe writes and takes it away again, as often as it is made.
+pub(crate) async fn a_probe_leaves_nothing_behind(b: &Backend) {
+    let before = b.store.installation().await.unwrap();
+    for _ in 0..3 {
+        b.store.probe().await.unwrap();
+    }
+    let used = b.store.room().await.unwrap().used;
+    b.store.probe().await.unwrap();
+    assert_eq!(b.store.room().await.unwrap().used, used);
+    assert_eq!(b.store.installation().await.unwrap(), before);
+}
+
+/// What is kept takes room; where nothing is said there is no limit.
+pub(crate) async fn the_room_that_is_taken_is_told(b: &Backend) {
+    let before = b.store.room().await.unwrap();
+    assert!(before.used > 0 && before.most.is_none(), "{before:?}");
+    let large = Definition { kind: "journey".to_owned(), name: "large".to_owned(), version: 1, body: "x".repeat(1_000_000), published_at: at(0) };
+    assert_eq!(b.one(at(0), Command::Publish(large)).await, Did::Done);
+    let after = b.store.room().await.unwrap();
+    assert!(after.used >= before.used + 1_000_000, "{before:?} {after:?}");
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use trunkline_core::expr::Engine;
 use trunkline_core::journey::{Journey, Reentry, Step};
+use trunkline_core::time::Span;
 
 use super::super::diagnose::{Diagnoses, Key, Severity};
 use super::super::files::{File, Files};
@@ -54,6 +55,11 @@ fn journey(file: &File<Journey>, files: &Files, engine: &Engine, found: &mut Dia
     waits(path, journey, found);
     if journey.cooldown.is_some() && journey.reentry != Reentry::AfterEnd {
         found.error(path, at!["cooldown"], "means something only where the journey may be entered again", "write reentry = \"after_end\", or take it out");
+    }
+    if journey.duplicate_within.is_some() && journey.reentry == Reentry::Once {
+        found.error(path, at!["duplicate_within"], "means something only where the journey may be entered again", "write reentry = \"after_end\" or \"always\", or take it out");
+    } else if journey.duplicate_within.is_some_and(|within| within.0 <= 0 || within > Span::hours(24)) {
+        found.error(path, at!["duplicate_within"], "is not a time up to a day", "write one such as \"10m\"");
     }
     for (way, expression) in expressions {
         match engine.expression_names(expression) {

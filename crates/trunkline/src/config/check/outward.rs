@@ -4,11 +4,14 @@
 //! Apart from the other checks because these are about what leaves towards systems that are no vendors.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use trunkline_connectors::crm::declared::{About, Connector};
 use trunkline_connectors::follower::SigningKey;
 use trunkline_core::expr::Engine;
+use trunkline_core::time::Span;
+use trunkline_engine::air::{LEASE, LONGEST_CALL};
 use trunkline_engine::definitions::OURSELVES;
 
 use super::super::diagnose::{Diagnoses, Key};
@@ -51,6 +54,7 @@ fn followers(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
             }
             _ => found.error(path, &place("url"), "is not a web address", "write one such as \"https://warehouse.example.com/hooks\""),
         }
+        over_in_time(path, &place("timeout"), follower.timeout, found);
         if follower.events.is_empty() {
             found.error(path, &place("events"), "is empty, so it would hear of nothing", "write [\"message.*\"]");
         }
@@ -67,6 +71,14 @@ fn followers(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
                 found.error(path, &way, &format!("the secret {error}"), "make one with: trunkline keys signing");
             }
         }
+    }
+}
+
+/// A call that is in the air for longer than a while is taken for lost and made again: it must be over by then.
+pub(super) fn over_in_time(path: &Path, way: &[Key], timeout: Span, found: &mut Diagnoses) {
+    if timeout.0 <= 0 || timeout > LONGEST_CALL {
+        let problem = format!("is not a time up to {LONGEST_CALL}: a call is taken for lost after {LEASE}, and has to be over by then");
+        found.error(path, way, &problem, "write one such as \"10s\"");
     }
 }
 

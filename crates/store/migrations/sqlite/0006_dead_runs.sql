@@ -1,0 +1,2 @@
+-- Runs that failed are listed among what gave up.
+CREATE INDEX run_failed ON run (started_at) WHERE position LIKE '{"status":"failed"%';

@@ -146,7 +146,13 @@ pub fn consequence(finding: &Reason) -> Decision {
         Reason::DeadlinePassed { .. } => Decision::Expire,
         Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine | Reason::TemplateFailed { .. } => Decision::Fail,
         Reason::OptedOut { .. } | Reason::Revoked { .. } | Reason::VendorBlocked { .. } | Reason::ConsentMissing { .. } => Decision::Suppress,
-        Reason::HoursClosed { until, .. } | Reason::Behind { until, .. } | Reason::RateFull { until } => Decision::Hold { until: *until },
+        Reason::HoursClosed { until, .. }
+        | Reason::Behind { until, .. }
+        | Reason::RateFull { until }
+        | Reason::AccountRateFull { until, .. }
+        | Reason::CountryRateFull { until, .. }
+        | Reason::DayFull { until, .. }
+        | Reason::BreakerOpen { until, .. } => Decision::Hold { until: *until },
         Reason::DeadlineAhead { .. }
         | Reason::NumberTextable
         | Reason::NotSuppressed
@@ -155,6 +161,7 @@ pub fn consequence(finding: &Reason) -> Decision {
         | Reason::HoursAny
         | Reason::HoursOpen { .. }
         | Reason::Exempt
+        | Reason::RouteChosen { .. }
         | Reason::AccountPaused { .. }
         | Reason::RetryLater { .. }
         | Reason::AttemptsUsedUp { .. }
@@ -186,6 +193,21 @@ fn graver(a: Decision, b: Decision) -> Decision {
                 a
             }
         }
+    }
+}
+
+impl Verdict {
+    /// The verdict with one finding more, which may hold the text but no longer than it is worth sending. For what is looked
+    /// at after the gate, when it is claimed: rates, limits, the state of its account.
+    pub fn held_by(mut self, finding: Reason, deadline: Time) -> Verdict {
+        if let Decision::Hold { until } = consequence(&finding) {
+            self.decision = match graver(self.decision, Decision::Hold { until }) {
+                Decision::Hold { until } => Decision::Hold { until: until.min(deadline) },
+                other => other,
+            };
+        }
+        self.findings.push(finding);
+        self
     }
 }
 
@@ -274,5 +296,17 @@ mod tests {
                 assert!(verdict.findings.iter().any(|f| f.code() == code), "{name}: no {code} in {:?}", verdict.findings);
             }
         }
+    }
+
+    #[test]
+    fn a_limit_holds_until_the_deadline_at_most() {
+        let verdict = || Verdict { decision: Decision::Send, findings: vec![] };
+        let full = |text: &str| Reason::CountryRateFull { country: "FR".into(), until: t(text) };
+        let deadline = t("2026-11-24T12:00:00Z");
+        let held = verdict().held_by(full("2026-11-24T10:00:00Z"), deadline);
+        assert_eq!((held.decision, held.findings.len()), (Decision::Hold { until: t("2026-11-24T10:00:00Z") }, 1));
+        assert_eq!(verdict().held_by(full("2026-11-25T10:00:00Z"), deadline).decision, Decision::Hold { until: deadline });
+        let expired = Verdict { decision: Decision::Expire, findings: vec![] };
+        assert_eq!(expired.held_by(full("2026-11-25T10:00:00Z"), deadline).decision, Decision::Expire);
     }
 }

@@ -29,8 +29,14 @@ pub mod journey;
 
 pub mod message;
 pub mod outcome;
-pub mod rate;
 pub mod resolve;
 pub mod retry;
+
+pub mod breaker;
+pub mod daily;
+pub mod health;
+pub mod pace;
+pub mod rate;
+pub mod route;
 
 pub mod owe;

@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn the_answer_is_one_sentence() {
         let at: Time = "2026-11-23T14:05:09Z".parse().unwrap();
-        let state = |work, due| message::State { work, due, reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
+        let state = |work, due| message::State { work, due, reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No, way: None };
         for (work, due, expect) in [
             (Work::Held, Some(at), "It is held, and the gate is asked again at 2026-11-23T14:05:09Z."),
             (Work::Unknown, None, "Nobody knows whether the vendor took it, and nobody is asked any more. It is not sent again: somebody must look, and decide."),

@@ -4,6 +4,7 @@
 //! what they are.
 
 mod access;
+mod gauge;
 mod lists;
 mod queue;
 
@@ -23,6 +24,7 @@ use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
 
 pub use access::{ApiKey, Audit, Operator, Session, SignIns};
+pub use gauge::{Gauge, GaugeKind, Standing};
 pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, RunFilter, StepCount};
 pub use queue::Queue;
 

@@ -27,7 +27,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, Standing, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -352,7 +352,7 @@ reads! {
     last_left(address: AddressId = address, sender: &str = sender.to_owned()) -> Option<Message> = read::last_left;
     provider_refs(account: &str = account.to_owned(), vendor_ids: &[String] = vendor_ids.to_vec()) -> Vec<Option<AttemptId>> = read::provider_refs;
     bucket(account: &str = account.to_owned(), sender: &str = sender.to_owned()) -> Time = read::bucket;
-    pauses() -> Vec<Pause> = read::pauses;
+    standing() -> Standing = read::standing;
     reservation(key: [u8; 16] = key) -> Option<Reservation> = read::reservation;
     definitions() -> Vec<Definition> = read::definitions;
     newest_definition() -> Option<Time> = read::newest_definition;

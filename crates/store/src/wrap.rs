@@ -13,7 +13,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message, MessageFilter,
-    Operator, Pause, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    Operator, Profile, Queue, Refusal, Reservation, Run, RunFilter, Session, SignIns, Standing, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -104,7 +104,7 @@ through! {
     last_left(address: AddressId, sender: &str) -> Option<Message>;
     provider_refs(account: &str, vendor_ids: &[String]) -> Vec<Option<AttemptId>>;
     bucket(account: &str, sender: &str) -> Time;
-    pauses() -> Vec<Pause>;
+    standing() -> Standing;
     reservation(key: [u8; 16]) -> Option<Reservation>;
     definitions() -> Vec<Definition>;
     newest_definition() -> Option<Time>;

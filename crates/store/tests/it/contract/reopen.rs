@@ -10,7 +10,9 @@ use trunkline_core::id::{AddressId, AttemptId, InboundId, ProfileId};
 use trunkline_core::message::Evidence;
 use trunkline_core::owe::{Owe, Subject};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{AddressNews, ApiKey, Definition, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns};
+use trunkline_store::row::{
+    AddressNews, ApiKey, Definition, Gauge, GaugeKind, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns,
+};
 use trunkline_store::sqlite::Owes;
 use trunkline_store::{Applied, Command, Store, Unit};
 
@@ -89,6 +91,7 @@ fn things() -> Vec<Unit> {
         Command::BindRef(ProviderRef { account: account.clone(), vendor_id, attempt: AttemptId { message, n: 1 } }),
         Command::Reserve([1; 16], Reservation { body: [2; 16], message, at: at(0) }),
         Command::Pause(Pause { account, until: at(900), cause: "out of funds".to_owned() }),
+        Command::PutGauge(Gauge { kind: GaugeKind::Account, name: "main".to_owned(), body: "{}".to_owned(), rev: 0 }),
         Command::Owe(alert("account_paused", "main")),
         Command::Owe(case),
         Command::Owe(writeback("orders/1042", subject)),
@@ -129,7 +132,8 @@ async fn everything(store: &dyn Store) -> Vec<(&'static str, String)> {
         ("refs", show(&store.provider_refs("main", &["SM1".to_owned()]).await.unwrap())),
         ("reservation", show(&store.reservation([1; 16]).await.unwrap())),
         ("bucket", show(&from)),
-        ("pauses", show(&store.pauses().await.unwrap())),
+        ("pauses", show(&store.standing().await.unwrap().pauses)),
+        ("gauges", show(&store.standing().await.unwrap().gauges)),
         ("definitions", show(&(store.definitions().await.unwrap(), store.newest_definition().await.unwrap()))),
         ("writebacks", show(&store.due_writebacks(at(9), 0, 10).await.unwrap())),
         ("alerts", show(&store.alerts().await.unwrap())),

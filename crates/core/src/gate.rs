@@ -197,15 +197,13 @@ fn graver(a: Decision, b: Decision) -> Decision {
 }
 
 impl Verdict {
-    /// The verdict with one finding more, which may hold the text but no longer than it is worth sending. For what is looked
-    /// at after the gate, when it is claimed: rates, limits, the state of its account.
-    pub fn held_by(mut self, finding: Reason, deadline: Time) -> Verdict {
-        if let Decision::Hold { until } = consequence(&finding) {
-            self.decision = match graver(self.decision, Decision::Hold { until }) {
-                Decision::Hold { until } => Decision::Hold { until: until.min(deadline) },
-                other => other,
-            };
-        }
+    /// The verdict with one finding more, for which the text waits until then, but no longer than it is worth sending. For
+    /// what is looked at after the gate, when it is claimed: rates, limits, the state of its account.
+    pub fn held(mut self, finding: Reason, until: Time, deadline: Time) -> Verdict {
+        self.decision = match graver(self.decision, Decision::Hold { until }) {
+            Decision::Hold { until } => Decision::Hold { until: until.min(deadline) },
+            other => other,
+        };
         self.findings.push(finding);
         self
     }
@@ -301,12 +299,12 @@ mod tests {
     #[test]
     fn a_limit_holds_until_the_deadline_at_most() {
         let verdict = || Verdict { decision: Decision::Send, findings: vec![] };
-        let full = |text: &str| Reason::CountryRateFull { country: "FR".into(), until: t(text) };
-        let deadline = t("2026-11-24T12:00:00Z");
-        let held = verdict().held_by(full("2026-11-24T10:00:00Z"), deadline);
-        assert_eq!((held.decision, held.findings.len()), (Decision::Hold { until: t("2026-11-24T10:00:00Z") }, 1));
-        assert_eq!(verdict().held_by(full("2026-11-25T10:00:00Z"), deadline).decision, Decision::Hold { until: deadline });
+        let held = |verdict: Verdict, text: &str| verdict.held(Reason::CountryRateFull { country: "FR".into(), until: t(text) }, t(text), t("2026-11-24T12:00:00Z"));
+        let soon = held(verdict(), "2026-11-24T10:00:00Z");
+        assert_eq!((soon.decision, soon.findings.len()), (Decision::Hold { until: t("2026-11-24T10:00:00Z") }, 1));
+        assert_eq!(held(verdict(), "2026-11-25T10:00:00Z").decision, Decision::Hold { until: t("2026-11-24T12:00:00Z") });
         let expired = Verdict { decision: Decision::Expire, findings: vec![] };
-        assert_eq!(expired.held_by(full("2026-11-25T10:00:00Z"), deadline).decision, Decision::Expire);
+        assert_eq!(held(expired, "2026-11-25T10:00:00Z").decision, Decision::Expire);
+        assert_eq!(consequence(&soon.findings[0]), soon.decision, "the finding alone would decide the same");
     }
 }

@@ -21,6 +21,7 @@ use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::{customer_alert, system_alert};
 use crate::facts::{find, journey_facts};
+use crate::limits::Limits;
 use crate::{Engine, Stage, Tick};
 
 /// What a run's step is decided from.
@@ -30,6 +31,7 @@ struct Scene<'a> {
     profile: &'a Profile,
     address: &'a Address,
     waiting: &'a [Message],
+    limits: Option<&'a Limits>,
 }
 
 impl Engine {
@@ -44,13 +46,15 @@ impl Engine {
         let profiles = self.store.profiles(&runs.iter().map(|r| r.profile).collect::<Vec<_>>()).await?;
         let addresses = self.store.addresses(&profiles.iter().map(|p| p.address).collect::<Vec<_>>()).await?;
         let waiting = self.store.waiting_in_runs(&runs.iter().map(|r| r.id).collect::<Vec<_>>()).await?;
+        let limits = self.limits_for_routes().await?;
+        let limits = limits.as_ref();
         let mut units = Vec::new();
         for run in &runs {
             let event = events.iter().find(|e| e.id == run.event);
             let profile = profiles.iter().find(|p| p.id == run.profile);
             let address = profile.and_then(|p| find(&addresses, p.address));
             let unit = match (event, profile, address) {
-                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting }, now),
+                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting, limits }, now),
                 _ => stop(run, "its event, profile or address is missing from the store"),
             };
             units.push(unit);
@@ -103,7 +107,7 @@ impl Engine {
         facts: &Value,
         now: Time,
     ) -> Result<MessageChange, String> {
-        let sender = self.definitions.senders.first().ok_or("no sender is configured")?;
+        let (way, chosen) = self.way_of_new(scene.address, journey.purpose, scene.limits, now).ok_or("no sender is configured")?;
         let run = scene.run;
         let id = MessageId::of_step(scene.address.id, due, run.id, step, visit);
         let locale = scene.profile.locale.as_deref().unwrap_or(&self.definitions.default_locale);
@@ -119,8 +123,8 @@ impl Engine {
             origin: Origin::Journey { journey: run.journey.clone(), version: run.version, run: run.id, step: step.to_owned(), visit },
             purpose: journey.purpose,
             program: journey.program.clone(),
-            account: sender.account.clone(),
-            sender: sender.number.clone(),
+            account: way.account,
+            sender: way.sender,
             size: segment::measure(&body),
             body,
             template: Some((template.to_owned(), used)),
@@ -131,7 +135,8 @@ impl Engine {
         let (verdict, alert) = match rendered {
             Ok(_) => {
                 let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
-                let verdict = self.ask_gate(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
+                let mut verdict = self.ask_gate(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
+                verdict.findings.extend(chosen);
                 let alert = unreachable(&verdict, run, id);
                 (verdict, alert)
             }

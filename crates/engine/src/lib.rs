@@ -36,6 +36,8 @@ pub mod verify;
 
 mod effects;
 mod facts;
+mod limits;
+mod routing;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 

@@ -13,6 +13,12 @@ impl State {
     pub fn may_move(&self) -> bool {
         self.claimable() && self.attempts.iter().all(certainly_not_taken)
     }
+
+    /// Whether it may once its newest attempt, which is this one, turns out not to have been taken.
+    pub fn may_move_without(&self, n: u32) -> bool {
+        let newest = self.attempts.last().is_some_and(|attempt| attempt.n == n);
+        newest && self.evidence().is_none() && self.attempts.iter().filter(|attempt| attempt.n != n).all(certainly_not_taken)
+    }
 }
 
 /// An attempt that nobody has heard of, or whose answer is unclear, may have been.

@@ -174,6 +174,7 @@ fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<F
         facts.push(Fact::link("Event", "all texts from it", format!("/search?q={event}&all=1")));
     }
     facts.push(Fact::there("Made", intent.created_at, clocks));
+    let (account, sender) = message.way();
     let unclear = message.state.delivery() == Delivery::Unknown;
     facts.extend(message.state.due.map(|due| if unclear { Fact::time("Asked next", due) } else { Fact::there("Due", due, clocks) }));
     facts.extend([
@@ -181,7 +182,7 @@ fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<F
         Fact::text("Attempts", message.state.attempts.len().to_string()),
         Fact::text("Purpose", intent.purpose.word()),
         Fact::text("Program", intent.program.clone()),
-        Fact::said("Sender", &format!("{} through {}", intent.sender, intent.account)),
+        Fact::said("Sender", &format!("{sender} through {account}")),
         Fact::text("Size", size(intent.size)),
     ]);
     if let Some((template, locale)) = &intent.template {

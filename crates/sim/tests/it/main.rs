@@ -10,6 +10,8 @@ mod journeys;
 #[cfg(test)]
 mod priorities;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod smoke;
 #[cfg(test)]
 mod unclear;

@@ -73,9 +73,15 @@ impl Limits {
         let mut limits = Limits { pauses: standing.pauses, ..Limits::default() };
         for gauge in standing.gauges {
             match gauge.kind {
-                GaugeKind::Account => drop(limits.accounts.insert(gauge.name.clone(), (body(&gauge)?, gauge.rev))),
-                GaugeKind::Day => drop(limits.days.insert(gauge.name.clone(), (body(&gauge)?, gauge.rev))),
-                GaugeKind::Route => drop(limits.routes.insert(gauge.name.clone(), (body(&gauge)?, gauge.rev))),
+                GaugeKind::Account => {
+                    limits.accounts.insert(gauge.name.clone(), (body(&gauge)?, gauge.rev));
+                }
+                GaugeKind::Day => {
+                    limits.days.insert(gauge.name.clone(), (body(&gauge)?, gauge.rev));
+                }
+                GaugeKind::Route => {
+                    limits.routes.insert(gauge.name.clone(), (body(&gauge)?, gauge.rev));
+                }
             }
         }
         Ok(limits)

@@ -98,9 +98,11 @@ impl Engine {
             return None;
         }
         let route = self.definitions.route(country(address).as_deref(), message.intent.purpose).filter(|route| route.has(from.0, from.1))?;
-        // Nobody is reached around a vendor's block, and a text is not led to where it would be suppressed.
+        // What failed is the account and not its sender: another sender of the same account is no way out.
+        let failed = |arm: &Arm| matches!(why, Why::FailedOver { .. }) && arm.way.account == from.0;
+        // A text is not led to where it would be suppressed.
         let blocked = |arm: &Arm| address.consent.blocks.iter().any(|block| block.account == arm.way.account && block.sender == arm.way.sender);
-        let ways: Vec<(&Arm, Fitness)> = self.ways(route, limits, now).into_iter().filter(|(arm, _)| !blocked(arm)).collect();
+        let ways: Vec<(&Arm, Fitness)> = self.ways(route, limits, now).into_iter().filter(|(arm, _)| !blocked(arm) && !failed(arm)).collect();
         let tried: Vec<(&str, &str)> = message.state.attempts.iter().map(|attempt| (attempt.account.as_str(), attempt.sender.as_str())).collect();
         let (way, fresh) = route::other(&ways, &address.id.bytes(), from, &tried)?;
         Some(Detour { way: way.clone(), reason: chosen(route, way, why), fresh })

@@ -75,7 +75,7 @@ fn kind(event: &Event) -> Option<&'static str> {
         | Event::Looked { .. }
         | Event::GivenUp { .. }
         | Event::Ruled { .. } => Some(event.kind()),
-        Event::Asked { .. } | Event::Replied { .. } | Event::WrittenBack { .. } | Event::WritebackDead { .. } => None,
+        Event::Routed { .. } | Event::Asked { .. } | Event::Replied { .. } | Event::WrittenBack { .. } | Event::WritebackDead { .. } => None,
     }
 }
 

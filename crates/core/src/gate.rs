@@ -157,7 +157,13 @@ pub fn consequence(finding: &Reason) -> Decision {
         Reason::DeadlinePassed { .. } => Decision::Expire,
         Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine | Reason::TemplateFailed { .. } => Decision::Fail,
         Reason::OptedOut { .. } | Reason::Revoked { .. } | Reason::VendorBlocked { .. } | Reason::ConsentMissing { .. } | Reason::LoopingGuard { .. } => Decision::Suppress,
-        Reason::HoursClosed { until, .. } | Reason::Behind { until, .. } | Reason::RateFull { until } => Decision::Hold { until: *until },
+        Reason::HoursClosed { until, .. }
+        | Reason::Behind { until, .. }
+        | Reason::RateFull { until }
+        | Reason::AccountRateFull { until, .. }
+        | Reason::CountryRateFull { until, .. }
+        | Reason::DayFull { until, .. }
+        | Reason::BreakerOpen { until, .. } => Decision::Hold { until: *until },
         Reason::DeadlineAhead { .. }
         | Reason::NumberTextable
         | Reason::NotSuppressed
@@ -166,6 +172,7 @@ pub fn consequence(finding: &Reason) -> Decision {
         | Reason::HoursAny
         | Reason::HoursOpen { .. }
         | Reason::Exempt
+        | Reason::RouteChosen { .. }
         | Reason::AccountPaused { .. }
         | Reason::RetryLater { .. }
         | Reason::AttemptsUsedUp { .. }
@@ -197,6 +204,19 @@ fn graver(a: Decision, b: Decision) -> Decision {
                 a
             }
         }
+    }
+}
+
+impl Verdict {
+    /// The verdict with one finding more, for which the text waits until then, but no longer than it is worth sending. For
+    /// what is looked at after the gate, when it is claimed: rates, limits, the state of its account.
+    pub fn held(mut self, finding: Reason, until: Time, deadline: Time) -> Verdict {
+        self.decision = match graver(self.decision, Decision::Hold { until }) {
+            Decision::Hold { until } => Decision::Hold { until: until.min(deadline) },
+            other => other,
+        };
+        self.findings.push(finding);
+        self
     }
 }
 
@@ -291,5 +311,17 @@ mod tests {
                 assert!(verdict.findings.iter().any(|f| f.code() == code), "{name}: no {code} in {:?}", verdict.findings);
             }
         }
+    }
+
+    #[test]
+    fn a_limit_holds_until_the_deadline_at_most() {
+        let verdict = || Verdict { decision: Decision::Send, findings: vec![] };
+        let held = |verdict: Verdict, text: &str| verdict.held(Reason::CountryRateFull { country: "FR".into(), until: t(text) }, t(text), t("2026-11-24T12:00:00Z"));
+        let soon = held(verdict(), "2026-11-24T10:00:00Z");
+        assert_eq!((soon.decision, soon.findings.len()), (Decision::Hold { until: t("2026-11-24T10:00:00Z") }, 1));
+        assert_eq!(held(verdict(), "2026-11-25T10:00:00Z").decision, Decision::Hold { until: t("2026-11-24T12:00:00Z") });
+        let expired = Verdict { decision: Decision::Expire, findings: vec![] };
+        assert_eq!(held(expired, "2026-11-25T10:00:00Z").decision, Decision::Expire);
+        assert_eq!(consequence(&soon.findings[0]), soon.decision, "the finding alone would decide the same");
     }
 }

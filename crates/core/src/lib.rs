@@ -31,9 +31,15 @@ pub mod journey;
 pub mod gap;
 pub mod message;
 pub mod outcome;
-pub mod rate;
 pub mod resolve;
 pub mod retry;
+
+pub mod breaker;
+pub mod daily;
+pub mod health;
+pub mod pace;
+pub mod rate;
+pub mod route;
 
 pub mod owe;
 

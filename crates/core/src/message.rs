@@ -13,7 +13,10 @@ use crate::planted::{Fault, planted};
 use crate::reason::Reason;
 pub use crate::resolve::{Finding, Question, Ruling};
 use crate::retry::Next;
+use crate::route::Way;
 use crate::time::Time;
+
+pub use self::ignored::Ignored;
 
 /// The version of this fold, kept with every event so that `verify` folds as the writer did.
 pub const FOLD_VERSION: u32 = 1;
@@ -201,6 +204,9 @@ pub struct State {
     pub flags: Flags,
     /// Whether it is on a phone twice.
     pub duplicate: Duplicate,
+    /// The way that it goes now, where that is no longer the one that its intent has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
 }
 
 /// One entry of a message's history.
@@ -216,6 +222,13 @@ pub enum Event {
     Gated {
         /// What the gate said.
         verdict: Verdict,
+    },
+    /// It goes another way from now on: every attempt so far was certainly not taken.
+    Routed {
+        /// The way.
+        way: Way,
+        /// Why.
+        reason: Reason,
     },
     /// An attempt was recorded; its bytes leave after this commit.
     Claimed {
@@ -343,6 +356,7 @@ impl Event {
         match self {
             Event::Made { .. } => "made",
             Event::Gated { .. } => "gated",
+            Event::Routed { .. } => "routed",
             Event::Claimed { .. } => "claimed",
             Event::Settled { .. } => "settled",
             Event::TakenOver { .. } => "taken_over",
@@ -357,29 +371,6 @@ impl Event {
             Event::WritebackDead { .. } => "writeback_dead",
         }
     }
-}
-
-/// Why an event does not apply; a value, since late and repeated events are normal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Ignored {
-    /// The message already exists.
-    #[error("the message already exists")]
-    AlreadyMade,
-    /// The message does not exist yet.
-    #[error("the message does not exist")]
-    NotMade,
-    /// It is not waiting.
-    #[error("the message is not waiting")]
-    NotWaiting,
-    /// No such attempt.
-    #[error("the message has no such attempt")]
-    NoSuchAttempt,
-    /// The attempt was settled before.
-    #[error("the attempt is settled already")]
-    AlreadySettled,
-    /// Its fate is known.
-    #[error("the message is not unclear")]
-    NotUnclear,
 }
 
 impl State {
@@ -453,6 +444,7 @@ pub fn apply(state: Option<&State>, event: &Event, at: Time) -> Result<State, Ig
             }
             gated(&mut next, verdict, at);
         }
+        Event::Routed { way, reason } => routed::moved(&mut next, way, reason)?,
         Event::Claimed { n, account, sender, epoch, .. } => {
             if !state.claimable() {
                 return Err(Ignored::NotWaiting);
@@ -514,7 +506,7 @@ pub fn fold<'a>(events: impl IntoIterator<Item = (&'a Event, Time)>) -> Option<S
 }
 
 fn made(verdict: &Verdict, at: Time) -> State {
-    let mut state = State { work: Work::Queued, due: Some(at), reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
+    let mut state = State { work: Work::Queued, due: Some(at), reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No, way: None };
     gated(&mut state, verdict, at);
     state
 }
@@ -585,6 +577,8 @@ fn resolve(state: &mut State) {
     }
 }
 
+mod ignored;
+mod routed;
 mod unclear;
 
 #[cfg(test)]

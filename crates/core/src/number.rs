@@ -166,6 +166,12 @@ mod tests {
     }
 
     #[test]
+    fn knows_the_country_of_a_number() {
+        assert_eq!(Number::parse("+16045550123", None).unwrap().region().as_deref(), Some("CA"), "one plan, several countries");
+        assert_eq!(Number::parse("+33639980123", None).unwrap().region().as_deref(), Some("FR"));
+    }
+
+    #[test]
     fn never_prints_itself() {
         let number = Number::parse("+14155550123", None).unwrap();
         assert_eq!(format!("{number} {number:?}"), "+141••••0123 +141••••0123");

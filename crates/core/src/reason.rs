@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AttemptId, HookId, InboundId, MessageId};
+use crate::route::Why;
 use crate::time::{Span, Time};
 
 /// One finding of a check, or one cause of a change.
@@ -115,6 +116,45 @@ pub enum Reason {
         /// The next free slot.
         until: Time,
     },
+    /// The account's rate is used up, or its vendor named a time to come back.
+    AccountRateFull {
+        /// The account.
+        account: String,
+        /// The next free slot.
+        until: Time,
+    },
+    /// The rate to the recipient's country is used up.
+    CountryRateFull {
+        /// The country.
+        country: String,
+        /// The slot that this text has.
+        until: Time,
+    },
+    /// What may be sent in a day is used up.
+    DayFull {
+        /// The account, or the account and its sender.
+        of: String,
+        /// When the next day begins where it is counted.
+        until: Time,
+    },
+    /// Most calls to the account fail, so that none is made for a while.
+    BreakerOpen {
+        /// The account.
+        account: String,
+        /// When it is looked at again.
+        until: Time,
+    },
+    /// Several ways could take it, and this one was chosen.
+    RouteChosen {
+        /// The route.
+        route: String,
+        /// The account.
+        account: String,
+        /// The sender.
+        sender: String,
+        /// Why this one.
+        why: Why,
+    },
     /// The account refuses our credentials or is out of funds.
     AccountPaused {
         /// The account.
@@ -216,6 +256,11 @@ impl Reason {
             Reason::Behind { .. } => "behind",
             Reason::LoopingGuard { .. } => "looping_guard",
             Reason::RateFull { .. } => "rate_full",
+            Reason::AccountRateFull { .. } => "account_rate_full",
+            Reason::CountryRateFull { .. } => "country_rate_full",
+            Reason::DayFull { .. } => "day_full",
+            Reason::BreakerOpen { .. } => "breaker_open",
+            Reason::RouteChosen { .. } => "route_chosen",
             Reason::AccountPaused { .. } => "account_paused",
             Reason::RetryLater { .. } => "retry_later",
             Reason::AttemptsUsedUp { .. } => "attempts_used_up",
@@ -256,6 +301,11 @@ impl fmt::Display for Reason {
             Reason::LoopingGuard { same: false, sent, within } => write!(f, "{sent} texts went to this recipient within {within}: it looks like a loop"),
             Reason::Behind { message, until } => write!(f, "waits for {message} of the same run, at most until {until}"),
             Reason::RateFull { until } => write!(f, "the sender's rate is used up; next slot {until}"),
+            Reason::AccountRateFull { account, until } => write!(f, "the rate of account '{account}' is used up; next slot {until}"),
+            Reason::CountryRateFull { country, until } => write!(f, "the rate to {country} is used up; its slot is {until}"),
+            Reason::DayFull { of, until } => write!(f, "the limit of {of} for today is used up; its next day begins {until}"),
+            Reason::BreakerOpen { account, until } => write!(f, "most calls to account '{account}' fail, so that none is made; looked at again {until}"),
+            Reason::RouteChosen { route, account, sender, why } => write!(f, "through {account} from {sender} by {route}: {why}"),
             Reason::AccountPaused { account } => write!(f, "the account '{account}' is paused; see the open alerts"),
             Reason::RetryLater { at, cause } => write!(f, "{cause}; tried again at {at}"),
             Reason::AttemptsUsedUp { tried, cause } => write!(f, "tried {tried} times; last: {cause}"),

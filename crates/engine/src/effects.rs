@@ -133,7 +133,7 @@ fn announced(message: &Message, address: &Address, reveal: bool) -> serde_json::
     };
     serde_json::json!({
         "id": message.id, "address": address.id, "to": number, "delivery": state.delivery().word(), "status": state.word(), "because": because(message),
-        "vendor_code": state.vendor_code(), "duplicate": state.duplicate, "purpose": intent.purpose, "program": intent.program, "sender": intent.sender,
+        "vendor_code": state.vendor_code(), "duplicate": state.duplicate, "purpose": intent.purpose, "program": intent.program, "sender": message.way().1,
         "segments": intent.size.segments, "labels": intent.labels, "journey": intent.origin.journey(), "run": intent.origin.run(),
         "created_at": intent.created_at, "replied_at": state.flags.replied, "opted_out_at": state.flags.opted_out,
     })

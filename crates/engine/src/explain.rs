@@ -139,6 +139,7 @@ pub fn step_of(event: &Event, at: Time) -> Step {
     let (text, findings, hook) = match event {
         Event::Made { verdict } => (format!("the text was made; the gate says {}", decision(verdict)), weigh(verdict), None),
         Event::Gated { verdict } => (format!("the gate was asked again and says {}", decision(verdict)), weigh(verdict), None),
+        Event::Routed { way, reason } => (format!("it goes another way: {} from {}", way.account, way.sender), vec![note(reason.code(), reason.to_string())], None),
         Event::Claimed { n, account, sender, verdict, .. } => (format!("attempt {n} through {account} from {sender}"), weigh(verdict), None),
         Event::Settled { n, outcome, next } => {
             let follow = match next {

@@ -45,6 +45,23 @@ impl Engine {
 
     /// Asks the gate about an intent that comes after others.
     pub(crate) fn ask_gate_after(&self, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
+        self.gate_by_way(intent, (&intent.account, &intent.sender), address, behind, earlier, now)
+    }
+
+    /// Asks the gate about a message that comes after others, by the way that it goes now.
+    pub(crate) fn ask_gate_about(&self, message: &Message, address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
+        self.gate_by_way(&message.intent, message.way(), address, behind, earlier, now)
+    }
+
+    fn gate_by_way(
+        &self,
+        intent: &Intent,
+        (account, sender): (&str, &str),
+        address: &Address,
+        behind: Option<(MessageId, Time)>,
+        earlier: &[Earlier<'_>],
+        now: Time,
+    ) -> Verdict {
         let reach = match &address.place {
             Place::Sms(number) => Reach::Line(number.line()),
             Place::NotANumber { given, .. } => Reach::Impossible(Number::parse(given, None).err().unwrap_or(NumberError::Unreadable)),
@@ -58,8 +75,8 @@ impl Engine {
             reach: &reach,
             consent: &address.consent,
             zones: &address.zones,
-            account: &intent.account,
-            sender: &intent.sender,
+            account,
+            sender,
             exempt: intent.origin.exempt(),
             behind: behind.filter(|_| !planted(Fault::OrderIgnored)),
             body: &intent.body,
@@ -113,7 +130,7 @@ pub(crate) fn message_facts(message: &Message, address: Option<&Address>) -> Val
         "message": {
             "id": message.id, "word": state.word(), "delivery": state.delivery().word(), "replied": state.flags.replied.is_some(), "opted_out": state.flags.opted_out.is_some(),
             "duplicate": state.duplicate, "vendor_code": state.vendor_code(), "reasons": state.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "purpose": intent.purpose, "program": intent.program, "sender": intent.sender, "body": intent.body, "segments": intent.size.segments,
+            "purpose": intent.purpose, "program": intent.program, "sender": message.way().1, "body": intent.body, "segments": intent.size.segments,
             "created_at": intent.created_at, "labels": intent.labels, "attempts": state.attempts.len(),
         },
         "address": address.map(address_value),

@@ -160,7 +160,7 @@ impl Engine {
                 Some(gap.next_at)
             } else if units.len() >= slots {
                 Some(now + LOOK_AGAIN)
-            } else if let Some((unit, call)) = self.step(&gap, now).await? {
+            } else if let Some((unit, call)) = self.step_of_gap(&gap, now).await? {
                 units.push(unit);
                 calls.push(call);
                 None
@@ -190,7 +190,7 @@ impl Engine {
     }
 
     /// The next thing to do about a gap; nothing while its inbound lane is not through.
-    async fn step(&self, gap: &Gap, now: Time) -> Result<Option<(Unit, Option<ListCall>)>, StoreError> {
+    async fn step_of_gap(&self, gap: &Gap, now: Time) -> Result<Option<(Unit, Option<ListCall>)>, StoreError> {
         // Nothing is sent through an account that is not configured any more.
         let Some(account) = self.definitions.accounts.get(&gap.account) else { return Ok(Some((close(gap), None))) };
         if gap.holds && gap.reading.polled() {
@@ -247,14 +247,14 @@ impl Engine {
                 let items = self.news_in(&gap, items).await?;
                 // All of it is filed before the page turns; filing it twice files nothing.
                 self.commit_all(now, "gaps", self.filed(&gap, list, items, result, now)).await?;
-                self.turn(&gap, account, next, now)
+                self.turn_page(&gap, account, next, now)
             }
             Err(why) => self.unread(&gap, &why, now),
         };
         self.commit_all(now, "gaps", vec![unit]).await.map(drop)
     }
 
-    fn turn(&self, gap: &Gap, account: &Account, next: Option<String>, now: Time) -> Unit {
+    fn turn_page(&self, gap: &Gap, account: &Account, next: Option<String>, now: Time) -> Unit {
         let lists = u32::try_from(self.listed_apart(gap, account).len()).unwrap_or(u32::MAX).max(1);
         let (reading, cut) = gap.reading.clone().turned(next, lists);
         let mut commands = Vec::new();

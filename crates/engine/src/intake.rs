@@ -13,6 +13,7 @@ use trunkline_core::id::{AddressId, EventId, MessageId, hash16};
 use trunkline_core::message;
 use trunkline_core::number::{Line, Number};
 use trunkline_core::purpose::Purpose;
+use trunkline_core::reason::Reason;
 use trunkline_core::segment;
 use trunkline_core::source::{Mapped, Mapping};
 use trunkline_core::time::{Span, Time};
@@ -20,6 +21,7 @@ use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin,
 use trunkline_store::{Applied, Command, StoreError, Unit};
 
 use crate::facts::earlier;
+use crate::limits::Limits;
 use crate::{Engine, Stage};
 
 /// What became of one event of a request.
@@ -148,7 +150,8 @@ impl Engine {
     pub async fn send_text(&self, client: &str, key: &str, request: &SendRequest) -> Result<Message, Unwilling> {
         self.pressure.admit()?;
         let now = self.clock.now();
-        let (address, intent) = self.intent_of(client, request, now).map_err(Unwilling::Invalid)?;
+        let limits = self.limits_for_routes().await?;
+        let (address, intent, chosen) = self.intent_of(client, request, limits.as_ref(), now).map_err(Unwilling::Invalid)?;
         let canonical = serde_json::to_vec(request).map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "send plain JSON")]))?;
         let body = hash16(&[&canonical]);
         let slot = hash16(&[b"send", client.as_bytes(), key.as_bytes()]);
@@ -166,7 +169,8 @@ impl Engine {
         // The deadline counts from the first request, not from its retry.
         let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
         let texts = self.recent_texts(&[(address.id, Some(reserved.message))], &[intent.purpose].into(), now).await?;
-        let verdict = self.ask_gate_after(&intent, &address, None, &earlier(&texts, address.id, reserved.message, true), now);
+        let mut verdict = self.ask_gate_after(&intent, &address, None, &earlier(&texts, address.id, reserved.message, true), now);
+        verdict.findings.extend(chosen);
         let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
         let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
         self.commit(now, Unit::one(Command::PutMessage(Box::new(change)))).await.map_err(|error| self.pressure.refused(error))?;
@@ -175,13 +179,13 @@ impl Engine {
         stored.ok_or_else(|| Unwilling::Store(StoreError::Unavailable { cause: "the message was written and is not there".to_owned() }))
     }
 
-    fn intent_of(&self, client: &str, request: &SendRequest, now: Time) -> Result<(Address, Intent), Vec<FieldProblem>> {
+    /// The text that is asked for, and why it goes its way where there was a choice.
+    fn intent_of(&self, client: &str, request: &SendRequest, limits: Option<&Limits>, now: Time) -> Result<(Address, Intent, Option<Reason>), Vec<FieldProblem>> {
         let mut problems = Vec::new();
         let number = self.textable("to", &request.to, None).map_err(|p| problems.push(p)).ok();
         let body = self.body_of(request).map_err(|p| problems.push(p)).ok();
         let program = self.program_of(request.program.as_deref()).map_err(|p| problems.push(p)).ok();
-        let sender = self.definitions.senders.first();
-        if sender.is_none() {
+        if self.definitions.senders.is_empty() {
             problems.push(FieldProblem::new("", "no sender is configured", "add one under [[senders]] in trunkline.toml"));
         }
         if request.ttl.is_some_and(|t| t.0 < 1_000_000 || t > Span::hours(24 * 14)) {
@@ -190,10 +194,11 @@ impl Engine {
         if request.labels.len() > 16 || request.labels.iter().any(|(k, v)| k.is_empty() || k.len() > 64 || v.len() > 128) {
             problems.push(FieldProblem::new("labels", "are too many or too long", "give at most 16, names up to 64 bytes, values up to 128"));
         }
-        let (Some(number), Some((body, template)), Some(program), Some(sender), true) = (number, body, program, sender, problems.is_empty()) else {
+        let (Some(number), Some((body, template)), Some(program), true) = (number, body, program, problems.is_empty()) else {
             return Err(problems);
         };
         let address = self.address_of(Some(number.e164()), None, "");
+        let Some((way, chosen)) = self.way_of_new(&address, request.purpose, limits, now) else { return Err(problems) };
         let intent = Intent {
             address: address.id,
             profile: None,
@@ -201,8 +206,8 @@ impl Engine {
             origin: Origin::Api { client: client.to_owned() },
             purpose: request.purpose,
             program,
-            account: sender.account.clone(),
-            sender: sender.number.clone(),
+            account: way.account,
+            sender: way.sender,
             size: segment::measure(&body),
             body,
             template,
@@ -210,7 +215,7 @@ impl Engine {
             created_at: now,
             labels: request.labels.clone(),
         };
-        Ok((address, intent))
+        Ok((address, intent, chosen))
     }
 
     /// A number that a text can reach, as far as the numbering plan tells.

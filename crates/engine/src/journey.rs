@@ -22,6 +22,7 @@ use trunkline_store::{Command, StoreError, Unit};
 
 use crate::effects::{customer_alert, system_alert};
 use crate::facts::{earlier, find, journey_facts};
+use crate::limits::Limits;
 use crate::poison::poisonous;
 use crate::{Engine, Stage, Tick};
 
@@ -34,6 +35,7 @@ struct Scene<'a> {
     waiting: &'a [Message],
     /// What went to the addresses of the batch lately, or is about to.
     texts: &'a [Message],
+    limits: Option<&'a Limits>,
 }
 
 impl Engine {
@@ -75,13 +77,15 @@ impl Engine {
         let journeys = self.journeys();
         let purposes: BTreeSet<Purpose> = runs.iter().filter_map(|r| journeys.versions.get(&(r.journey.clone(), r.version)).map(|p| p.journey.purpose)).collect();
         let texts = self.recent_texts(&addresses.iter().map(|a| (a.id, None)).collect::<Vec<_>>(), &purposes, now).await?;
+        let limits = self.limits_for_routes().await?;
+        let limits = limits.as_ref();
         let mut units = Vec::new();
         for run in runs {
             let event = events.iter().find(|e| e.id == run.event);
             let profile = profiles.iter().find(|p| p.id == run.profile);
             let address = profile.and_then(|p| find(&addresses, p.address));
             let unit = match (event, profile, address) {
-                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting, texts: &texts }, now),
+                (Some(event), Some(profile), Some(address)) => self.step(&Scene { run, event, profile, address, waiting: &waiting, texts: &texts, limits }, now),
                 _ => stop(run, "its event, profile or address is missing from the store"),
             };
             units.push(unit);
@@ -132,7 +136,7 @@ impl Engine {
         facts: &Value,
         now: Time,
     ) -> Result<MessageChange, String> {
-        let sender = self.definitions.senders.first().ok_or("no sender is configured")?;
+        let (way, chosen) = self.way_of_new(scene.address, journey.purpose, scene.limits, now).ok_or("no sender is configured")?;
         let run = scene.run;
         let id = MessageId::of_step(scene.address.id, due, run.id, step, visit);
         let locale = scene.profile.locale.as_deref().unwrap_or(&self.definitions.default_locale);
@@ -148,8 +152,8 @@ impl Engine {
             origin: Origin::Journey { journey: run.journey.clone(), version: run.version, run: run.id, step: step.to_owned(), visit },
             purpose: journey.purpose,
             program: journey.program.clone(),
-            account: sender.account.clone(),
-            sender: sender.number.clone(),
+            account: way.account,
+            sender: way.sender,
             size: segment::measure(&body),
             body,
             template: Some((template.to_owned(), used)),
@@ -160,7 +164,8 @@ impl Engine {
         let (verdict, alert) = match rendered {
             Ok(_) => {
                 let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
-                let verdict = self.ask_gate_after(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), &earlier(scene.texts, scene.address.id, id, true), now);
+                let mut verdict = self.ask_gate_after(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), &earlier(scene.texts, scene.address.id, id, true), now);
+                verdict.findings.extend(chosen);
                 let alert = unreachable(&verdict, run, id);
                 (verdict, alert)
             }

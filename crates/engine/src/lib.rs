@@ -40,7 +40,9 @@ pub mod verify;
 
 mod effects;
 mod facts;
+mod limits;
 mod poison;
+mod routing;
 mod stuck;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -122,7 +122,7 @@ impl Engine {
     /// claim does, and a key that the vendor still knows.
     fn repeat(&self, message: &Message, address: &Address, attempt: &Attempt, account: &Account, not_now: Option<&str>, now: Time) -> Plan {
         let resolution = account.provider.resolution();
-        let verdict = self.ask_gate(&message.intent, address, None, now);
+        let verdict = self.ask_gate_about(message, address, None, &[], now);
         let cause = if !resolution.knows_key(attempt.claimed_at, now) {
             "the vendor may have forgotten the key, so that the same call could send a second text".to_owned()
         } else if let Some(why) = not_now {

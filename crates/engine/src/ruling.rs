@@ -55,12 +55,13 @@ impl Engine {
         }
     }
 
-    /// The same text as a new intent, with the time that its purpose gives it from now. Its id follows from the old
-    /// one's, so that a decision made twice makes one text.
+    /// The same text as a new intent, by the way that it went last and with the time that its purpose gives it from now. Its
+    /// id follows from the old one's, so that a decision made twice makes one text.
     fn anew(&self, message: &Message, now: trunkline_core::time::Time) -> (MessageId, trunkline_store::row::Intent) {
         let bits = trunkline_core::id::hash16(&[b"again", &message.id.bytes()]);
         let id = MessageId::new(message.id.part, message.intent.created_at, bits);
-        let mut intent = message.intent.clone();
+        let (account, sender) = message.way();
+        let mut intent = trunkline_store::row::Intent { account: account.to_owned(), sender: sender.to_owned(), ..message.intent.clone() };
         intent.deadline = now + self.definitions.policy(intent.purpose).ttl;
         intent.created_at = now;
         (id, intent)

@@ -1,16 +1,20 @@
 //! What came of calls: read the answer, decide what follows, commit.
 //!
 //! Its own file because an answer is evidence keyed by attempt: no lease or version refuses it, a conflict only
-//! means to load again. The vendor's id is bound first, so that a receipt that came before finds its attempt.
+//! means to load again. The vendor's id is bound first, so that a receipt that came before finds its attempt. What a
+//! batch tells of its accounts goes with it, one row for each that changed.
+
+use std::collections::BTreeMap;
 
 use trunkline_connectors::http::Reply;
 use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::health;
 use trunkline_core::id::AttemptId;
 use trunkline_core::message;
 use trunkline_core::outcome::{Outcome, Refusal};
 use trunkline_core::owe::Owe;
 use trunkline_core::purpose::Policy;
-use trunkline_core::retry::{self, Tried};
+use trunkline_core::retry::{self, Next, Tried};
 use trunkline_core::time::{Span, Time};
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, AddressNews, Message, Pause, ProviderRef};
@@ -20,7 +24,9 @@ use crate::definitions::Account;
 use crate::dispatch::Call;
 use crate::effects::system_alert;
 use crate::facts::find;
+use crate::limits::Limits;
 use crate::poison::poisonous;
+use crate::routing::followed;
 use crate::{Engine, Stage, Tick};
 
 /// What happened to a claimed call.
@@ -53,20 +59,28 @@ impl CallResult {
 /// How often a result is decided again because its message moved meanwhile.
 const RELOADS: usize = 8;
 
+/// What a batch of results is decided on.
+struct Facts {
+    messages: Vec<Message>,
+    addresses: Vec<Address>,
+    limits: Limits,
+}
+
 impl Engine {
     /// Commits whatever results are there; gives back those that could not be committed, to be given again.
     pub async fn settle_tick(&self, now: Time, mut results: Vec<CallResult>) -> (Tick, Vec<CallResult>) {
         let asked: Vec<AttemptId> = results.iter().map(|r| r.attempt).collect();
-        for _ in 0..RELOADS {
+        for round in 0..RELOADS {
             if results.is_empty() {
                 break;
             }
-            match self.settle_once(now, &results).await {
+            // What a result tells of its account is told once, however often its message moves meanwhile.
+            match self.settle_once(now, &results, round == 0).await {
                 Ok(landed) => results = results.into_iter().zip(landed).filter(|(_, landed)| !landed).map(|(r, _)| r).collect(),
                 Err(error) => {
                     tracing::error!(%error, results = results.len(), "results of calls could not be committed; they are kept and tried again");
                     if poisonous(&error) {
-                        results = self.settle_apart(now, results).await;
+                        results = self.settle_apart(now, results, round == 0).await;
                     }
                     break;
                 }
@@ -81,10 +95,10 @@ impl Engine {
 
     /// One of a batch cannot be settled: each on its own, so that it holds up no other. It is kept for ever, since nobody
     /// else knows what it says.
-    async fn settle_apart(&self, now: Time, results: Vec<CallResult>) -> Vec<CallResult> {
+    async fn settle_apart(&self, now: Time, results: Vec<CallResult>, first: bool) -> Vec<CallResult> {
         let mut kept = Vec::new();
         for result in results {
-            match self.settle_once(now, std::slice::from_ref(&result)).await {
+            match self.settle_once(now, std::slice::from_ref(&result), first).await {
                 Ok(landed) if landed.contains(&true) => {}
                 Ok(_) | Err(_) => kept.push(result),
             }
@@ -92,36 +106,59 @@ impl Engine {
         kept
     }
 
-    async fn settle_once(&self, now: Time, results: &[CallResult]) -> Result<Vec<bool>, StoreError> {
+    async fn settle_once(&self, now: Time, results: &[CallResult], first: bool) -> Result<Vec<bool>, StoreError> {
         let messages = self.store.messages(&results.iter().map(|r| r.attempt.message).collect::<Vec<_>>()).await?;
         let addresses = self.store.addresses(&messages.iter().map(|m| m.intent.address).collect::<Vec<_>>()).await?;
-        let units = results.iter().map(|result| self.decide(result, &messages, &addresses, now)).collect();
-        self.commit_all(now, "settle", units).await
+        let mut facts = Facts { messages, addresses, limits: self.limits().await? };
+        let outcomes: Vec<Option<Outcome>> = results.iter().map(|result| self.outcome(result)).collect();
+        let mut heard = if first { heard(results, &outcomes) } else { BTreeMap::new() };
+        let (accounts, felt): (Vec<String>, Vec<Unit>) = self.feel(&mut facts.limits, &heard, now)?.into_iter().unzip();
+        let decide = |(result, outcome): (&CallResult, &Option<Outcome>)| outcome.as_ref().map_or_else(Unit::default, |outcome| self.decide(result, outcome, &facts, now));
+        let units = results.iter().zip(&outcomes).map(decide).chain(felt).collect();
+        let mut landed = self.commit_all(now, "settle", units).await?;
+        let lost: Vec<String> = landed.split_off(results.len()).into_iter().zip(accounts).filter(|(landed, _)| !landed).map(|(_, account)| account).collect();
+        heard.retain(|account, _| lost.contains(account));
+        self.feel_again(heard, now).await?;
+        Ok(landed)
     }
 
-    fn decide(&self, result: &CallResult, messages: &[Message], addresses: &[Address], now: Time) -> Unit {
-        let found = messages.iter().find(|m| m.id == result.attempt.message).and_then(|m| find(addresses, m.intent.address).map(|a| (m, a)));
-        let (Some((message, address)), Some(account)) = (found, self.definitions.accounts.get(&result.account)) else {
-            tracing::error!(attempt = %result.attempt, "a result belongs to no known message or account");
-            return Unit::default();
+    /// What a call came to; nothing if its account is not configured any more.
+    fn outcome(&self, result: &CallResult) -> Option<Outcome> {
+        let Some(account) = self.definitions.accounts.get(&result.account) else {
+            tracing::error!(attempt = %result.attempt, account = %result.account, "a result belongs to no known account");
+            return None;
         };
-        let outcome = match &result.heard {
+        Some(match &result.heard {
             Heard::Reply(reply) => account.provider.outcome(reply),
             Heard::NotBegun(cause) => Outcome::NotWritten { cause: (*cause).to_owned() },
+        })
+    }
+
+    fn decide(&self, result: &CallResult, outcome: &Outcome, facts: &Facts, now: Time) -> Unit {
+        let found = facts.messages.iter().find(|m| m.id == result.attempt.message).and_then(|m| find(&facts.addresses, m.intent.address).map(|a| (m, a)));
+        let (Some((message, address)), Some(account)) = (found, self.definitions.accounts.get(&result.account)) else {
+            tracing::error!(attempt = %result.attempt, "a result belongs to no known message");
+            return Unit::default();
         };
         let policy = self.definitions.policy(message.intent.purpose);
         let ask_at = account.provider.resolution().first(now, policy.resolve_within);
-        let tried = tried(message, result.attempt.n, &outcome, &policy, ask_at);
-        let next = retry::after(&outcome, tried, now, self.draw());
+        let tried = tried(message, result.attempt.n, outcome, &policy, ask_at);
+        let next = retry::after(outcome, tried, now, self.draw());
+        let detour = self.fail_over((message, address), result.attempt.n, outcome, &next, &facts.limits, now);
+        // Where it was never tried there is nobody to wait for.
+        let next = if detour.as_ref().is_some_and(|detour| detour.fresh) { Next::Retry { at: now } } else { next };
         let event = message::Event::Settled { n: result.attempt.n, outcome: outcome.clone(), next };
         // Settled already: this result was committed before, and its acknowledgement was lost.
         let Ok(mut change) = self.change(message, event, None, address, now) else { return Unit::default() };
+        if let Some(detour) = detour {
+            change = followed(change, detour, now);
+        }
         let mut commands = Vec::new();
-        if let Outcome::Accepted { vendor_id } = &outcome {
+        if let Outcome::Accepted { vendor_id } = outcome {
             commands.push(Command::BindRef(ProviderRef { account: result.account.clone(), vendor_id: vendor_id.clone(), attempt: result.attempt }));
         }
-        commands.extend(consequences(account, result, &outcome, &mut change.owes, now));
-        commands.push(self.home(account, &outcome, change, address, result, now));
+        commands.extend(consequences(account, result, outcome, &mut change.owes, now));
+        commands.push(self.home(account, outcome, change, address, result, now));
         Unit(commands)
     }
 
@@ -129,8 +166,8 @@ impl Engine {
     fn home(&self, account: &Account, outcome: &Outcome, change: MessageChange, address: &Address, result: &CallResult, now: Time) -> Command {
         match outcome {
             Outcome::Permanent { vendor_code, .. } if account.provider.is_block(vendor_code) => {
-                let intent = &change.message.intent;
-                let entry = vendor_block(&intent.account, &intent.sender, format!("attempt {} refused with {vendor_code}", result.attempt), now);
+                let sender = change.message.state.attempts.iter().find(|a| a.n == result.attempt.n).map_or(change.message.way().1, |a| a.sender.as_str());
+                let entry = vendor_block(&result.account, sender, format!("attempt {} refused with {vendor_code}", result.attempt), now);
                 let owes = self.owed_for_address(address);
                 let news = Box::new(AddressNews { entries: vec![entry], inbound: None });
                 Command::News { address: address.id, guard_version: address.guard_version, news, messages: vec![change], owes }
@@ -138,6 +175,17 @@ impl Engine {
             _ => Command::PutMessage(Box::new(change)),
         }
     }
+}
+
+/// What the outcomes tell of their accounts.
+fn heard(results: &[CallResult], outcomes: &[Option<Outcome>]) -> BTreeMap<String, health::Heard> {
+    let mut all: BTreeMap<String, health::Heard> = BTreeMap::new();
+    for (result, outcome) in results.iter().zip(outcomes) {
+        if let Some(outcome) = outcome {
+            all.entry(result.account.clone()).or_default().add(outcome);
+        }
+    }
+    all
 }
 
 /// What the retry of an attempt depends on.

@@ -16,7 +16,7 @@ use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::{Span, Time};
-use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, OptOutReply, Program, Sender, SourceDefinition, System, VerifyMode, publish_all};
+use trunkline_engine::definitions::{Account, Bounds, Definitions, Draft, Journeys, OptOutReply, Program, Sender, SourceDefinition, System, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
 use crate::carrier::Dialect;
@@ -185,7 +185,7 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
         None => publish_all(store, now, &drafts(series)?).await?,
     };
     let settings = dialect.account();
-    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce }));
+    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default() }));
     let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
     let shop = SourceDefinition { system: maps.system, webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
     let mut sources = BTreeMap::from([("shopify".to_owned(), shop)]);
@@ -195,7 +195,7 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
         sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
     }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
-    let sender = Sender { number: SENDER.to_owned(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
+    let sender = Sender { number: SENDER.to_owned(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, daily: None, opt_out_reply };
     Ok(Arc::new(Definitions {
         public_url: PUBLIC_URL.to_owned(),
         default_region: Some("US".to_owned()),
@@ -203,6 +203,8 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
         purposes: BTreeMap::new(),
         accounts: accounts.into_iter().collect(),
         senders: vec![sender],
+        countries: BTreeMap::new(),
+        routes: Vec::new(),
         programs: main.programs,
         sources,
         journeys,
@@ -237,7 +239,7 @@ pub fn rehearsed(mut definitions: Definitions, journey: &str) -> Definitions {
             timeout: Span::secs(10),
         };
         if let Some(provider) = registry::provider(&settings) {
-            *account = Account { provider, verify: VerifyMode::Enforce };
+            *account = Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default() };
         }
     }
     definitions

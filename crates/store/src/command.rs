@@ -9,8 +9,8 @@ use trunkline_core::owe::Owe;
 use trunkline_core::time::Time;
 
 use crate::row::{
-    Address, AddressNews, Announcement, ApiKey, Audit, Conflict, Definition, Event, Fate, Gap, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal, Reservation, Run,
-    Session, SignIns, Trail, Writeback,
+    Address, AddressNews, Announcement, ApiKey, Audit, Conflict, Definition, Event, Fate, Gap, Gauge, Hook, HookState, Message, Operator, Profile, ProviderRef, Refusal,
+    Reservation, Run, Session, SignIns, Trail, Writeback,
 };
 
 /// What one decision changes, in the order in which it must be done where there is no common transaction.
@@ -112,11 +112,11 @@ pub enum Command {
     },
     /// Reserves an idempotency key; `Already` if it is reserved.
     Reserve([u8; 16], Reservation),
-    /// Moves a sender's bucket on from `from` to `to`.
+    /// Moves a bucket on from `from` to `to`.
     Advance {
-        /// The account.
+        /// The account; empty for a country's.
         account: String,
-        /// The sender.
+        /// The sender; empty for the account's own.
         sender: String,
         /// What the row must say.
         from: Time,
@@ -141,6 +141,8 @@ pub enum Command {
         /// When.
         at: Time,
     },
+    /// Writes what is kept of an account, a limit or a route; its `rev` is what the row must have now, 0 for a new one.
+    PutGauge(Gauge),
     /// Pauses an account, or with a past instant lifts the pause.
     Pause(crate::row::Pause),
     /// Writes a write-back's progress; state, epoch and tries must be as in `expect`. What was owed meanwhile stays

@@ -21,7 +21,7 @@ pub use error::StoreError;
 
 use row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
-    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    MessageFilter, Operator, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, Standing, StepCount, Writeback,
 };
 
 /// What a unit came to.
@@ -97,10 +97,11 @@ pub trait Store: Send + Sync {
     async fn recent_texts(&self, addresses: &[(AddressId, Option<MessageId>)], since: Time, limit: usize) -> Result<Vec<Message>, StoreError>;
     /// Which attempts the vendor's ids belong to, in the order asked.
     async fn provider_refs(&self, account: &str, vendor_ids: &[String]) -> Result<Vec<Option<AttemptId>>, StoreError>;
-    /// The bucket of a sender: its theoretical arrival time.
+    /// The bucket of a sender: its theoretical arrival time. Without a sender it is that of the whole account, without an
+    /// account that of a country.
     async fn bucket(&self, account: &str, sender: &str) -> Result<Time, StoreError>;
-    /// Accounts that are paused.
-    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+    /// What may be called now: pauses, and what is kept of accounts, limits and routes.
+    async fn standing(&self) -> Result<Standing, StoreError>;
     /// Gaps of accounts that are open, by account.
     async fn gaps(&self) -> Result<Vec<Gap>, StoreError>;
     /// When each account's webhooks were last known to be taken.

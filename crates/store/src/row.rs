@@ -5,6 +5,7 @@
 
 mod access;
 mod gap;
+mod gauge;
 mod lists;
 mod queue;
 
@@ -25,6 +26,7 @@ use trunkline_core::time::Time;
 
 pub use access::{ApiKey, Audit, Operator, Session, SignIns};
 pub use gap::Gap;
+pub use gauge::{Gauge, GaugeKind, Standing};
 pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, Room, RunFilter, StepCount};
 pub use queue::Queue;
 

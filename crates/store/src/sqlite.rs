@@ -29,7 +29,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
-    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    MessageFilter, Operator, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, Standing, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -424,7 +424,7 @@ reads! {
     recent_texts(addresses: &[(AddressId, Option<MessageId>)] = addresses.to_vec(), since: Time = since, limit: usize = limit) -> Vec<Message> = read::recent_texts;
     provider_refs(account: &str = account.to_owned(), vendor_ids: &[String] = vendor_ids.to_vec()) -> Vec<Option<AttemptId>> = read::provider_refs;
     bucket(account: &str = account.to_owned(), sender: &str = sender.to_owned()) -> Time = read::bucket;
-    pauses() -> Vec<Pause> = read::pauses;
+    standing() -> Standing = read::standing;
     gaps() -> Vec<Gap> = gap::gaps;
     beats() -> Vec<(String, Time)> = gap::beats;
     oldest_inbound(account: &str = account.to_owned()) -> Option<Time> = gap::oldest_inbound;

@@ -13,7 +13,7 @@ use trunkline_core::time::Time;
 
 use crate::row::{
     Address, Alert, Announcement, ApiKey, Audit, Case, Conflict, Counter, Dead, Definition, Event, Gap, Held, HistoryEntry, Hook, HookFilter, HookLane, Inbound, Message,
-    MessageFilter, Operator, Pause, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, StepCount, Writeback,
+    MessageFilter, Operator, Profile, Queue, Refusal, Reservation, Room, Run, RunFilter, Session, SignIns, Standing, StepCount, Writeback,
 };
 use crate::{Committed, Store, StoreError, Unit};
 
@@ -108,7 +108,7 @@ through! {
     recent_texts(addresses: &[(AddressId, Option<MessageId>)], since: Time, limit: usize) -> Vec<Message>;
     provider_refs(account: &str, vendor_ids: &[String]) -> Vec<Option<AttemptId>>;
     bucket(account: &str, sender: &str) -> Time;
-    pauses() -> Vec<Pause>;
+    standing() -> Standing;
     gaps() -> Vec<Gap>;
     beats() -> Vec<(String, Time)>;
     oldest_inbound(account: &str) -> Option<Time>;

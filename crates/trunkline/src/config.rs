@@ -15,12 +15,14 @@ use std::sync::Arc;
 use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
+use trunkline_core::route::{Arm, Route, Way};
 use trunkline_core::time::Time;
-use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
+use trunkline_engine::definitions::{Account, Bounds, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
 pub(crate) use diagnose::{Diagnoses, Diagnosis, Key, Problem, Severity};
 pub(crate) use files::Files;
+use files::{RouteFile, SenderFile};
 
 /// A configuration without errors.
 pub(crate) struct Config {
@@ -71,7 +73,8 @@ impl Config {
                 timeout: account.timeout,
             };
             if let Some(provider) = registry::provider(&settings) {
-                accounts.insert(name.clone(), Account { provider, verify: account.verify });
+                let bounds = Bounds { rate: account.rate, daily: account.daily.clone(), breaker: account.breaker };
+                accounts.insert(name.clone(), Account { provider, verify: account.verify, bounds });
             }
         }
         let mut sources = BTreeMap::new();
@@ -107,7 +110,9 @@ impl Config {
             default_locale: main.default_locale.clone(),
             purposes: main.purposes.clone(),
             accounts,
-            senders: main.senders.iter().map(|s| Sender { number: s.number.clone(), account: s.account.clone(), rate: s.rate, opt_out_reply: s.opt_out_reply }).collect(),
+            senders: main.senders.iter().map(sender).collect(),
+            countries: main.countries.iter().filter_map(|(code, country)| Some((code.clone(), country.rate?))).collect(),
+            routes: main.routes.iter().enumerate().map(|(index, file)| route(index, file, &main.senders)).collect(),
             programs: main.programs.clone(),
             sources,
             journeys,
@@ -117,4 +122,22 @@ impl Config {
             connectors: connectors.collect(),
         }))
     }
+}
+
+fn sender(file: &SenderFile) -> Sender {
+    Sender { number: file.number.clone(), account: file.account.clone(), rate: file.rate, daily: file.daily.clone(), opt_out_reply: file.opt_out_reply }
+}
+
+/// A route with the senders that its ways mean, each once.
+fn route(index: usize, file: &RouteFile, senders: &[SenderFile]) -> Route {
+    let mut arms: Vec<Arm> = Vec::new();
+    for via in &file.via {
+        for sender in via.senders(senders) {
+            let way = Way { account: sender.account.clone(), sender: sender.number.clone() };
+            if !arms.iter().any(|arm| arm.way == way) {
+                arms.push(Arm { way, weight: via.weight });
+            }
+        }
+    }
+    Route { name: file.name.clone().unwrap_or_else(|| format!("route {}", index + 1)), countries: file.country.clone(), purposes: file.purpose.clone(), arms }
 }

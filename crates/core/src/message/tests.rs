@@ -81,6 +81,46 @@ fn two_proved_attempts_are_a_known_duplicate() {
     assert_eq!(state.duplicate, Duplicate::Known);
 }
 
+/// Another way is for texts that nobody can have taken: I1 rests on it.
+#[test]
+fn only_what_was_certainly_not_taken_goes_another_way() {
+    let made = || Event::Made { verdict: send() };
+    let way = crate::route::Way { account: "other".into(), sender: "+15005550009".into() };
+    let reason = Reason::BreakerOpen { account: "main".into(), until: Time(9) };
+    let routed = Event::Routed { way: way.clone(), reason: reason.clone() };
+    let retry = |outcome| settle(1, outcome, Next::Retry { at: Time(9) });
+    let throttled = || Outcome::Throttled { retry_after: None, vendor_code: "429".into() };
+    let resent = Event::GivenUp { n: 1, resend: Some(Time(9)) };
+    for (name, events, moves) in [
+        ("before the first attempt", vec![made()], true),
+        ("throttled", vec![made(), claim(1), retry(throttled())], true),
+        ("refused connection", vec![made(), claim(1), retry(Outcome::Transient { cause: String::new() })], true),
+        ("never begun", vec![made(), claim(1), retry(Outcome::NotWritten { cause: String::new() })], true),
+        ("in the air", vec![made(), claim(1)], false),
+        ("unclear", vec![made(), claim(1), settle(1, unclear(), Next::Unknown { ask_at: None })], false),
+        ("unclear, and sent again all the same", vec![made(), claim(1), settle(1, unclear(), Next::Unknown { ask_at: None }), resent], false),
+        ("taken over", vec![made(), claim(1), Event::TakenOver { n: 1, epoch: 2, ask_at: None }], false),
+        ("not taken, says a receipt's absence; then a receipt", vec![made(), claim(1), retry(throttled()), receipt(1, Evidence::Sent, "")], false),
+    ] {
+        let before = run(&events);
+        let after = apply(Some(&before), &routed, Time(20));
+        assert_eq!(after.is_ok(), moves, "{name}");
+        if let Ok(after) = after {
+            assert_eq!((after.way.as_ref(), after.delivery(), after.due), (Some(&way), before.delivery(), before.due), "{name}: it waits as it did");
+            assert_eq!(after.reasons.last(), Some(&reason), "{name}");
+        }
+    }
+}
+
+/// States from before texts could go another way.
+#[test]
+fn old_states_are_read() {
+    let state = run(&[Event::Made { verdict: send() }, claim(1)]);
+    let text = serde_json::to_string(&state).unwrap();
+    assert!(!text.contains("way"), "{text}");
+    assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+}
+
 proptest! {
     /// I6: any order and any number of copies of the same receipts, and the answer anywhere among them.
     #[test]

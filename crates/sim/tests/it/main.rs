@@ -18,6 +18,8 @@ mod pressure;
 #[cfg(test)]
 mod priorities;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod smoke;
 #[cfg(test)]
 mod stuck;

@@ -5,12 +5,22 @@
 
 use trunkline_core::purpose::Priority;
 
-use super::Intent;
+use super::{Intent, Message};
 
 impl Intent {
     /// Who goes first: the answer to a keyword goes with the codes.
     pub fn priority(&self) -> Priority {
         if self.origin.exempt() { Priority::Urgent } else { self.purpose.priority() }
+    }
+}
+
+impl Message {
+    /// The account and the sender that it goes through now: those of its intent, unless it was moved since.
+    pub fn way(&self) -> (&str, &str) {
+        match &self.state.way {
+            Some(way) => (way.account.as_str(), way.sender.as_str()),
+            None => (self.intent.account.as_str(), self.intent.sender.as_str()),
+        }
     }
 }
 

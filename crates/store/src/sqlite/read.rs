@@ -12,7 +12,9 @@ use super::codec::{self, Cells, all, first, hook_key, message_key, to_json};
 use super::failed;
 use super::read_pages::from_instant;
 use crate::StoreError;
-use crate::row::{Address, Announcement, Definition, Event, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Queue, Reservation, Run, Writeback};
+use crate::row::{
+    Address, Announcement, Definition, Event, Gauge, GaugeKind, HistoryEntry, Hook, HookLane, Inbound, Message, Pause, Profile, Queue, Reservation, Run, Standing, Writeback,
+};
 
 pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
@@ -166,7 +168,8 @@ pub(super) fn waiting_for_address(c: &Connection, address: AddressId) -> Result<
 
 #[expect(clippy::needless_pass_by_value, reason = "the closure that crosses to a reader thread owns them")]
 pub(super) fn last_left(c: &Connection, address: AddressId, sender: String) -> Result<Option<Message>, StoreError> {
-    let sql = "SELECT * FROM message WHERE address = ?1 AND json_extract(intent, '$.sender') = ?2 \
+    // The column and not the intent: a text may have gone another way than it was made for.
+    let sql = "SELECT * FROM message WHERE address = ?1 AND sender = ?2 \
                AND delivery IN ('dispatched', 'unknown', 'accepted', 'sent', 'undelivered', 'delivered') ORDER BY id DESC LIMIT 1";
     first(c, sql, params![address.0, sender], codec::message)
 }
@@ -205,11 +208,21 @@ pub(super) fn bucket(c: &Connection, account: String, sender: String) -> Result<
     Ok(Time(tat.unwrap_or(0)))
 }
 
-pub(super) fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
+fn pauses(c: &Connection) -> Result<Vec<Pause>, StoreError> {
     all(c, "SELECT * FROM pause", [], |row| {
         let cells = Cells { table: "pause", row };
         Ok(Pause { account: cells.get("account")?, until: cells.time("until")?, cause: cells.get("cause")? })
     })
+}
+
+pub(super) fn standing(c: &Connection) -> Result<Standing, StoreError> {
+    let gauges = all(c, "SELECT * FROM gauge ORDER BY kind, name", [], |row| {
+        let cells = Cells { table: "gauge", row };
+        let word: String = cells.get("kind")?;
+        let kind = GaugeKind::from_word(&word).ok_or_else(|| StoreError::Inconsistent { table: "gauge", column: "kind", cause: word })?;
+        Ok(Gauge { kind, name: cells.get("name")?, body: cells.get("body")?, rev: cells.get("rev")? })
+    })?;
+    Ok(Standing { pauses: pauses(c)?, gauges })
 }
 
 pub(super) fn reservation(c: &Connection, key: [u8; 16]) -> Result<Option<Reservation>, StoreError> {

@@ -9,11 +9,12 @@ use rusqlite::{Connection, params};
 use super::failed;
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "main", include_str!("../../migrations/sqlite/0001_main.sql")),
     (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql")),
     (3, "layout", include_str!("../../migrations/sqlite/0003_layout.sql")),
     (4, "gaps", include_str!("../../migrations/sqlite/0004_gaps.sql")),
+    (5, "gauges", include_str!("../../migrations/sqlite/0005_gauges.sql")),
     (6, "dead_runs", include_str!("../../migrations/sqlite/0006_dead_runs.sql")),
 ];
 

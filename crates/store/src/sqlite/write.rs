@@ -159,6 +159,15 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
         Command::PutGap(row) => gap::put(c, row),
         Command::CloseGap { account, rev } => gap::close(c, account, *rev),
         Command::Beat { account, at } => gap::beat(c, account, *at),
+        Command::PutGauge(gauge) => {
+            let changed = if gauge.rev == 0 {
+                exec(c, "INSERT OR IGNORE INTO gauge (kind, name, rev, body) VALUES (?1, ?2, 1, ?3)", params![gauge.kind.word(), gauge.name, gauge.body])?
+            } else {
+                let sql = "UPDATE gauge SET rev = rev + 1, body = ?3 WHERE kind = ?1 AND name = ?2 AND rev = ?4";
+                exec(c, sql, params![gauge.kind.word(), gauge.name, gauge.body, gauge.rev])?
+            };
+            matched(changed, "gauge")
+        }
         Command::Pause(pause) => {
             let sql = "INSERT INTO pause (account, until, cause) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET until = ?2, cause = ?3";
             exec(c, sql, params![pause.account, pause.until.0, pause.cause]).map(inserted)

@@ -33,7 +33,7 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         let (intent, run) = (to_json(&message.intent)?, message.intent.origin.run().map(|r| r.0));
         let (address, created_at, journey) = (message.intent.address.0, message.intent.created_at.0, message.intent.origin.journey());
-        let (account, sender, priority) = (&message.intent.account, &message.intent.sender, message.intent.priority().number());
+        let ((account, sender), priority) = (message.way(), message.intent.priority().number());
         let row = params![key, message.id.part, address, run, intent, state, work, delivery.word(), due, rev, created_at, now.0, journey, account, sender, priority];
         if exec(c, sql, row)? == 0 {
             return Ok(Applied::Already);
@@ -44,8 +44,10 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     } else {
         let before = codec::first(c, "SELECT delivery FROM message WHERE id = ?1 AND rev = ?2", params![key, message.rev], |row| row.get::<_, String>(0).map_err(failed))?;
         let Some(before) = before.as_deref().and_then(Delivery::from_word) else { return Err(StoreError::Conflict { what: "message" }) };
-        let sql = "UPDATE message SET state = ?2, work = ?3, delivery = ?4, due = ?5, rev = ?6, updated_at = ?7 WHERE id = ?1";
-        exec(c, sql, params![key, state, work, delivery.word(), due, rev, now.0])?;
+        // A text that goes another way changes queues; the index is written anyway, since what is due moves.
+        let (account, sender) = message.way();
+        let sql = "UPDATE message SET state = ?2, work = ?3, delivery = ?4, due = ?5, rev = ?6, updated_at = ?7, account = ?8, sender = ?9 WHERE id = ?1";
+        exec(c, sql, params![key, state, work, delivery.word(), due, rev, now.0, account, sender])?;
         tally.add(day.clone(), format!("message.{}", before.word()), -1);
     }
     tally.add(day, format!("message.{}", delivery.word()), 1);

@@ -57,6 +57,7 @@ macro_rules! suite {
                 lists:
                     due_messages_come_longest_waiting_first,
                     each_sender_and_priority_is_a_queue,
+                    a_text_that_goes_another_way_changes_queues,
                     questions_come_longest_waiting_first,
                     texts_of_a_run_wait_until_they_left,
                     texts_of_an_address_wait_until_they_left,
@@ -98,6 +99,7 @@ macro_rules! suite {
                 work:
                     an_idempotency_key_is_reserved_once,
                     a_bucket_moves_by_compare_and_set,
+                    a_gauge_moves_by_compare_and_set,
                     a_pause_holds_until_it_is_lifted,
                     generations_rise_and_the_key_stays,
                     a_definition_is_published_once,

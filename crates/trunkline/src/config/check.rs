@@ -5,6 +5,8 @@
 
 mod journeys;
 mod outward;
+mod routes;
+mod senders;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,6 @@ use trunkline_connectors::crm::declared::About;
 use trunkline_connectors::registry::{PROVIDERS, SOURCES};
 use trunkline_core::expr::{Engine, ExprError};
 use trunkline_core::looping;
-use trunkline_core::number::Number;
 use trunkline_core::segment;
 use trunkline_core::time::Span;
 use trunkline_engine::definitions::VerifyMode;
@@ -25,6 +26,8 @@ use super::secret::Resolved;
 pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     let engine = Engine::new();
     main(files, found);
+    senders::all(files, found);
+    routes::all(files, found);
     outward::all(files, secrets, found);
     for (name, file) in &files.sources {
         source(name, file, files, &engine, found);
@@ -82,20 +85,6 @@ fn main(files: &Files, found: &mut Diagnoses) {
     }
     if main.senders.is_empty() {
         found.error(path, at!["senders"], "no sender is configured", "add [[senders]] with the number that texts come from");
-    }
-    for (index, sender) in main.senders.iter().enumerate() {
-        if !main.accounts.contains_key(&sender.account) {
-            let known: Vec<&str> = main.accounts.keys().map(String::as_str).collect();
-            let problem = format!("no account is called '{}'", sender.account);
-            found.error(path, at!["senders", index, "account"], &problem, &format!("use one of: {}", known.join(", ")));
-        }
-        match Number::parse(&sender.number, None) {
-            Ok(number) if number.e164() == sender.number => {}
-            _ => found.error(path, at!["senders", index, "number"], "is not a number in E.164 form", "write it like \"+15005550006\""),
-        }
-        if sender.rate.per_second == 0 || sender.rate.burst == 0 {
-            found.error(path, at!["senders", index, "rate"], "lets nothing through", "give at least 1 for per_second and burst");
-        }
     }
     for (purpose, policy) in &main.purposes {
         if policy.ttl.0 <= 0 || policy.max_attempts == 0 {

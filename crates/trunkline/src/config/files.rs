@@ -11,9 +11,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use trunkline_connectors::crm::declared::Definition;
+use trunkline_core::breaker::Rule;
+use trunkline_core::daily::Daily;
 use trunkline_core::journey::Journey;
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::rate::Rate;
+use trunkline_core::route::SenderKind;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Span;
@@ -46,6 +49,10 @@ pub(crate) struct Main {
     pub(crate) accounts: BTreeMap<String, AccountFile>,
     #[serde(default)]
     pub(crate) senders: Vec<SenderFile>,
+    #[serde(default)]
+    pub(crate) countries: BTreeMap<String, CountryFile>,
+    #[serde(default)]
+    pub(crate) routes: Vec<RouteFile>,
     #[serde(default)]
     pub(crate) programs: BTreeMap<String, Program>,
     #[serde(default)]
@@ -166,6 +173,13 @@ pub(crate) struct AccountFile {
     pub(crate) base_url: Option<String>,
     #[serde(default = "ten_seconds")]
     pub(crate) timeout: Span,
+    /// For all of its senders together.
+    #[serde(default)]
+    pub(crate) rate: Option<Rate>,
+    #[serde(default)]
+    pub(crate) daily: Option<Daily>,
+    #[serde(default)]
+    pub(crate) breaker: Rule,
 }
 
 fn ten_seconds() -> Span {
@@ -179,7 +193,75 @@ pub(crate) struct SenderFile {
     pub(crate) number: String,
     pub(crate) account: String,
     pub(crate) rate: Rate,
+    #[serde(default)]
+    pub(crate) daily: Option<Daily>,
+    /// What it looks like, if not said.
+    #[serde(default)]
+    pub(crate) kind: Option<SenderKind>,
     pub(crate) opt_out_reply: OptOutReply,
+}
+
+impl SenderFile {
+    pub(crate) fn kind(&self) -> SenderKind {
+        self.kind.unwrap_or_else(|| SenderKind::of(&self.number))
+    }
+}
+
+/// One of `[countries.<code>]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CountryFile {
+    /// From all senders together.
+    #[serde(default)]
+    pub(crate) rate: Option<Rate>,
+}
+
+/// One of `[[routes]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RouteFile {
+    /// Its place in the file, if not said.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Absent means everywhere.
+    #[serde(default)]
+    pub(crate) country: Vec<String>,
+    /// Absent means all.
+    #[serde(default)]
+    pub(crate) purpose: Vec<Purpose>,
+    pub(crate) via: Vec<ViaFile>,
+}
+
+/// A sender or all senders of a kind, and their share.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ViaFile {
+    #[serde(default)]
+    pub(crate) sender: Option<String>,
+    #[serde(default)]
+    pub(crate) kind: Option<SenderKind>,
+    /// Narrows it to this account.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
+    /// The share of each sender.
+    #[serde(default = "one")]
+    pub(crate) weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl ViaFile {
+    /// The senders that it means, in the order of the file.
+    pub(crate) fn senders<'a>(&self, all: &'a [SenderFile]) -> Vec<&'a SenderFile> {
+        let means = |sender: &&SenderFile| {
+            self.sender.as_ref().is_none_or(|number| *number == sender.number)
+                && self.kind.is_none_or(|kind| kind == sender.kind())
+                && self.account.as_ref().is_none_or(|account| *account == sender.account)
+        };
+        all.iter().filter(means).collect()
+    }
 }
 
 /// One of `sources/*.toml`.
@@ -266,6 +348,8 @@ impl Files {
             purposes: BTreeMap::new(),
             accounts: BTreeMap::new(),
             senders: Vec::new(),
+            countries: BTreeMap::new(),
+            routes: Vec::new(),
             programs: BTreeMap::new(),
             systems: BTreeMap::new(),
             followers: BTreeMap::new(),

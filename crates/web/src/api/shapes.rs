@@ -88,7 +88,7 @@ impl MessageShape {
             address: intent.address.to_string(),
             purpose: intent.purpose.to_string(),
             program: intent.program.clone(),
-            sender: intent.sender.clone(),
+            sender: message.way().1.to_owned(),
             body: intent.body.clone(),
             segments: intent.size.segments,
             encoding: serde_json::to_value(intent.size.encoding).unwrap_or_default(),
@@ -574,7 +574,7 @@ impl TextShape {
     pub(crate) fn to(message: &Message) -> TextShape {
         let intent = &message.intent;
         let status = Some(message.state.word().to_owned());
-        TextShape { at: intent.created_at, direction: "to", body: intent.body.clone(), sender: intent.sender.clone(), id: message.id.to_string(), status }
+        TextShape { at: intent.created_at, direction: "to", body: intent.body.clone(), sender: message.way().1.to_owned(), id: message.id.to_string(), status }
     }
 
     pub(crate) fn from(inbound: &Inbound) -> TextShape {

@@ -174,6 +174,7 @@ fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<F
         facts.push(Fact::link("Event", "all texts from it", format!("/search?q={event}&all=1")));
     }
     facts.push(Fact::there("Made", intent.created_at, clocks));
+    let (account, sender) = message.way();
     let unclear = message.state.delivery() == Delivery::Unknown;
     facts.extend(message.state.due.map(|due| if unclear { Fact::time("Asked next", due) } else { Fact::there("Due", due, clocks) }));
     facts.extend([
@@ -181,7 +182,7 @@ fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<F
         Fact::text("Attempts", message.state.attempts.len().to_string()),
         Fact::text("Purpose", intent.purpose.word()),
         Fact::text("Program", intent.program.clone()),
-        Fact::said("Sender", &format!("{} through {}", intent.sender, intent.account)),
+        Fact::said("Sender", &format!("{sender} through {account}")),
         Fact::text("Size", size(intent.size)),
     ]);
     if let Some((template, locale)) = &intent.template {
@@ -260,7 +261,7 @@ mod tests {
     #[test]
     fn the_answer_is_one_sentence() {
         let at: Time = "2026-11-23T14:05:09Z".parse().unwrap();
-        let state = |work, due| message::State { work, due, reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No };
+        let state = |work, due| message::State { work, due, reasons: Vec::new(), attempts: Vec::new(), flags: Flags::default(), duplicate: Duplicate::No, way: None };
         for (work, due, expect) in [
             (Work::Held, Some(at), "It is held, and the gate is asked again at 2026-11-23T14:05:09Z."),
             (Work::Unknown, None, "Nobody knows whether the vendor took it, and nobody is asked any more. It is not sent again: somebody must look, and decide."),

@@ -145,6 +145,10 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
     let shown = match event {
         Event::Made { verdict } => Entry::new(key, at, decided(&verdict), &format!("The intent was made, and {}", decision(&verdict))).findings(&verdict),
         Event::Gated { verdict } => Entry::new(key, at, decided(&verdict), &format!("The gate was asked again: {}", decision(&verdict))).findings(&verdict),
+        Event::Routed { way, reason } => {
+            let title = format!("It goes another way: account {} from {}", way.account, way.sender);
+            Entry { lines: vec![cause(&reason)], ..Entry::new(key, at, "info", &title) }
+        }
         Event::Claimed { n, account, sender, verdict, .. } => {
             let title = format!("Attempt {n} was recorded, through account {account} from {sender}");
             Entry::new(key, at, "info", &title).findings(&verdict)
@@ -183,7 +187,8 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
 fn concerns_recipient(event: &Event) -> bool {
     match event {
         Event::Made { .. } | Event::Gated { .. } | Event::Claimed { .. } | Event::Receipt { .. } | Event::Replied { .. } => true,
-        Event::Settled { .. }
+        Event::Routed { .. }
+        | Event::Settled { .. }
         | Event::TakenOver { .. }
         | Event::Asked { .. }
         | Event::Looked { .. }
@@ -322,6 +327,7 @@ mod tests {
     use super::*;
     use serde_json::json;
     use trunkline_core::id::MessageId;
+    use trunkline_core::route::{Way, Why};
 
     fn entry(event: &Event) -> Entry {
         let body = serde_json::to_value(event).unwrap();
@@ -348,6 +354,20 @@ mod tests {
         assert_eq!((unclear.title.text().as_str(), unclear.tone), ("Attempt 1: nobody knows whether the vendor took it", "unsure"));
         let texts: Vec<String> = unclear.lines.iter().map(|line| line.text.text()).collect();
         assert_eq!(texts, ["No answer within 10s", "Not sent again: it waits for evidence"]);
+    }
+
+    #[test]
+    fn each_way_is_told_with_why_it_was_chosen() {
+        let pair = |account: &str, sender: &str| (account.to_owned(), sender.to_owned());
+        let ((account, sender), (was, from)) = (pair("telnyx", "+14155550188"), pair("twilio", "+14155550123"));
+        let chosen = |why| Reason::RouteChosen { route: "offers".into(), account: account.clone(), sender: sender.clone(), why };
+        let failed_over = Why::FailedOver { account: was, sender: from, outcome: "connection refused".into() };
+        let moved = entry(&Event::Routed { way: Way { account: account.clone(), sender: sender.clone() }, reason: chosen(failed_over) });
+        assert_eq!(moved.title.text(), "It goes another way: account telnyx from +141••••0188");
+        let told = "Through telnyx from +141••••0188 by offers: twilio from +141••••0123 certainly did not take it (connection refused), and this way is well";
+        assert_eq!((moved.lines.first().unwrap().text.text().as_str(), moved.lines.first().unwrap().code), (told, "route_chosen"));
+        let made = entry(&Event::Made { verdict: Verdict { decision: Decision::Send, findings: vec![chosen(Why::Home)] } });
+        assert_eq!(made.lines.first().map(|line| line.mark), Some("pass"));
     }
 
     #[test]

@@ -188,7 +188,8 @@ fn row(message: &Message, history: &[HistoryEntry], number: &str) -> UnclearRow 
     let intent = &message.intent;
     let attempt = message.state.attempts.last();
     let asking = attempt.map(|attempt| Asking::of(attempt, history)).unwrap_or_default();
-    let (sender, account) = attempt.map_or((&intent.sender, &intent.account), |attempt| (&attempt.sender, &attempt.account));
+    // What is unclear goes no other way: this is the way of its last attempt.
+    let (account, sender) = message.way();
     UnclearRow {
         href: format!("/messages/{}", message.id),
         number: number.to_owned(),
@@ -196,7 +197,7 @@ fn row(message: &Message, history: &[HistoryEntry], number: &str) -> UnclearRow 
         why: Said::sentence(&because(message)),
         since: When::from(asking.since.unwrap_or(message.updated_at)),
         facts: vec![
-            Fact::text("Account", account.clone()),
+            Fact::text("Account", account.to_owned()),
             Fact::said("Sender", sender),
             Fact::said("Asked", &asking.sentence(message.state.due)),
             Fact::time("Deadline", intent.deadline),

@@ -8,6 +8,7 @@ use trunkline_core::id::{AddressId, MessageId, RunId};
 use trunkline_core::message::{self, Delivery, Evidence, Work};
 use trunkline_core::purpose::{Priority, Purpose};
 use trunkline_core::reason::Reason;
+use trunkline_core::route::Way;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Held, Message, MessageFilter, Origin, Queue};
@@ -102,6 +103,28 @@ pub(crate) async fn each_sender_and_priority_is_a_queue(b: &Backend) {
     let both = vec![queue("main", Priority::Urgent, 9), queue("main", Priority::Normal, 9), queue("other", Priority::Bulk, 9), queue("other", Priority::Urgent, 9)];
     assert_eq!(due(40, both).await, vec![code.id, service.id, other.id]);
     assert_eq!(due(40, vec![]).await, vec![]);
+}
+
+/// A text that goes another way waits for that one, and an answer to it is found by the sender that it came from.
+pub(crate) async fn a_text_that_goes_another_way_changes_queues(b: &Backend) {
+    homes(b, 2).await;
+    let home = AddressId([1; 16]);
+    let moving = b.put(queued(1, at(1))).await;
+    let staying = b.put(queued(2, at(2))).await;
+    let queue = |account: &str, sender: &str| Queue { account: account.to_owned(), sender: sender.to_owned(), priority: Priority::Normal, limit: 9 };
+    let way = Way { account: "other".to_owned(), sender: OTHER_SENDER.to_owned() };
+    let reason = Reason::AccountPaused { account: "main".to_owned() };
+    let moved = b.lead(&moving, at(3), vec![message::Event::Routed { way, reason }]).await;
+    assert_eq!(moved.way(), ("other", OTHER_SENDER));
+    let pairs = [("main", SENDER), ("other", OTHER_SENDER)].map(|(account, sender)| (account.to_owned(), sender.to_owned()));
+    assert_eq!(b.store.waiting_senders().await.unwrap(), pairs);
+    assert_eq!(ids(&b.store.queued(at(9), &[queue("main", SENDER)]).await.unwrap()), vec![staying.id]);
+    assert_eq!(b.store.queued(at(9), &[queue("other", OTHER_SENDER)]).await.unwrap(), vec![moved.clone()]);
+
+    let claimed = message::Event::Claimed { n: 1, account: "other".to_owned(), sender: OTHER_SENDER.to_owned(), epoch: 1, verdict: send() };
+    let left = b.lead(&moved, at(4), vec![claimed, accepted(1)]).await;
+    assert_eq!(b.store.last_left(home, OTHER_SENDER).await.unwrap(), Some(left));
+    assert_eq!(b.store.last_left(home, SENDER).await.unwrap(), None);
 }
 
 /// Texts of unknown fate, at the instant at which their vendor is asked; never among those that may be claimed.

@@ -6,7 +6,7 @@
 const TRAIT: &str = include_str!("../../../src/lib.rs");
 const COMMANDS: &str = include_str!("../../../src/command.rs");
 const OWES: &str = include_str!("../../../../core/src/owe.rs");
-const CASES: [&str; 17] = [
+const CASES: [&str; 18] = [
     include_str!("support.rs"),
     include_str!("access.rs"),
     include_str!("consent.rs"),

@@ -11,7 +11,9 @@ use trunkline_core::id::{AddressId, AttemptId, InboundId, ProfileId};
 use trunkline_core::message::Evidence;
 use trunkline_core::owe::{Owe, Subject};
 use trunkline_store::command::MessageChange;
-use trunkline_store::row::{AddressNews, ApiKey, Definition, Gap, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns};
+use trunkline_store::row::{
+    AddressNews, ApiKey, Definition, Gap, Gauge, GaugeKind, HookLane, Inbound, MessageFilter, Operator, Pause, Profile, ProviderRef, Refusal, Reservation, Session, SignIns,
+};
 use trunkline_store::sqlite::Owes;
 use trunkline_store::{Applied, Command, Store, Unit};
 
@@ -92,6 +94,7 @@ fn things() -> Vec<Unit> {
         Command::Pause(Pause { account, until: at(900), cause: "out of funds".to_owned() }),
         Command::OpenGap(Box::new(Gap::opened("main", at(-60), Cause::Down, at(0)))),
         Command::Beat { account: "main".to_owned(), at: at(0) },
+        Command::PutGauge(Gauge { kind: GaugeKind::Account, name: "main".to_owned(), body: "{}".to_owned(), rev: 0 }),
         Command::Owe(alert("account_paused", "main")),
         Command::Owe(case),
         Command::Owe(writeback("orders/1042", subject)),
@@ -132,7 +135,8 @@ async fn everything(store: &dyn Store) -> Vec<(&'static str, String)> {
         ("refs", show(&store.provider_refs("main", &["SM1".to_owned()]).await.unwrap())),
         ("reservation", show(&store.reservation([1; 16]).await.unwrap())),
         ("bucket", show(&from)),
-        ("pauses", show(&store.pauses().await.unwrap())),
+        ("pauses", show(&store.standing().await.unwrap().pauses)),
+        ("gauges", show(&store.standing().await.unwrap().gauges)),
         ("gaps", show(&store.gaps().await.unwrap())),
         ("beats", show(&store.beats().await.unwrap())),
         ("definitions", show(&(store.definitions().await.unwrap(), store.newest_definition().await.unwrap()))),

@@ -1,11 +1,11 @@
-//! What the stages share: reserved keys, buckets, pauses, generations, definitions, counters, room.
+//! What the stages share: reserved keys, buckets, gauges, pauses, generations, definitions, counters, room.
 //!
 //! Its own file because none of these belongs to a person or a text, and each is asked for by several stages.
 
 use trunkline_core::id::MessageId;
 use trunkline_core::time::Time;
 use trunkline_store::Command;
-use trunkline_store::row::{Counter, Definition, Pause, Reservation};
+use trunkline_store::row::{Counter, Definition, Gauge, GaugeKind, Pause, Reservation, Standing};
 
 use super::support::{Backend, DAY, Did, SENDER, at};
 
@@ -44,8 +44,36 @@ pub(crate) async fn a_bucket_moves_by_compare_and_set(b: &Backend) {
     assert_eq!(b.one(at(3), advance("other", at(20), at(30))).await, Did::Conflict);
 }
 
+/// Each moves by compare-and-set, alone, and all are read at once with the pauses.
+pub(crate) async fn a_gauge_moves_by_compare_and_set(b: &Backend) {
+    let gauge = |kind, name: &str, body: &str, rev| Gauge { kind, name: name.to_owned(), body: body.to_owned(), rev };
+    assert_eq!(b.store.standing().await.unwrap(), Standing::default());
+    let all: Vec<Gauge> = GaugeKind::ALL.into_iter().map(|kind| gauge(kind, "main", "{\"used\":1}", 0)).collect();
+    for each in &all {
+        assert_eq!(b.one(at(1), Command::PutGauge(each.clone())).await, Did::Done);
+        assert_eq!(b.one(at(1), Command::PutGauge(each.clone())).await, Did::Conflict, "somebody made it first");
+    }
+    let later = |rev| Command::PutGauge(gauge(GaugeKind::Day, "main", "{\"used\":2}", rev));
+    assert_eq!((b.one(at(2), later(1)).await, b.one(at(2), later(1)).await, b.one(at(2), later(9)).await), (Did::Done, Did::Conflict, Did::Conflict));
+    assert_eq!(b.one(at(3), Command::PutGauge(gauge(GaugeKind::Day, "other", "{}", 0))).await, Did::Done);
+    let pause = Pause { account: "main".to_owned(), until: at(9), cause: "out of funds".to_owned() };
+    assert_ne!(b.one(at(3), Command::Pause(pause.clone())).await, Did::Conflict);
+
+    let standing = b.store.standing().await.unwrap();
+    assert_eq!(standing.pauses, vec![pause]);
+    let mut found = standing.gauges;
+    found.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
+    let expect = [
+        gauge(GaugeKind::Account, "main", "{\"used\":1}", 1),
+        gauge(GaugeKind::Day, "main", "{\"used\":2}", 2),
+        gauge(GaugeKind::Day, "other", "{}", 1),
+        gauge(GaugeKind::Route, "main", "{\"used\":1}", 1),
+    ];
+    assert_eq!(found, expect);
+}
+
 async fn in_force(b: &Backend, now: i64) -> Vec<Pause> {
-    let mut all: Vec<Pause> = b.store.pauses().await.unwrap().into_iter().filter(|p| p.until > at(now)).collect();
+    let mut all: Vec<Pause> = b.store.standing().await.unwrap().pauses.into_iter().filter(|p| p.until > at(now)).collect();
     all.sort_by(|one, other| one.account.cmp(&other.account));
     all
 }
@@ -53,7 +81,7 @@ async fn in_force(b: &Backend, now: i64) -> Vec<Pause> {
 /// Paused again is paused as said last; lifted is not paused at any later instant.
 pub(crate) async fn a_pause_holds_until_it_is_lifted(b: &Backend) {
     let pause = |account: &str, until: i64| Pause { account: account.to_owned(), until: at(until), cause: "out of funds".to_owned() };
-    assert_eq!(b.store.pauses().await.unwrap(), vec![]);
+    assert_eq!(b.store.standing().await.unwrap(), Standing::default());
     for each in [pause("main", 100), pause("other", 200), pause("main", 300)] {
         assert_ne!(b.one(at(10), Command::Pause(each)).await, Did::Conflict);
     }

@@ -250,9 +250,9 @@ mod tests {
         for (what, second) in [('r', 5), ('r', 6), ('r', 7), ('a', 8), ('a', 900)] {
             let at = Time(second * 1_000_000);
             if what == 'r' {
-                door.refused(at)
+                door.refused(at);
             } else {
-                door.accepted(at)
+                door.accepted(at);
             }
             assert_eq!(door.lost(), None, "{second}");
         }

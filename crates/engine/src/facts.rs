@@ -53,15 +53,7 @@ impl Engine {
         self.gate_by_way(&message.intent, message.way(), address, behind, earlier, now)
     }
 
-    fn gate_by_way(
-        &self,
-        intent: &Intent,
-        (account, sender): (&str, &str),
-        address: &Address,
-        behind: Option<(MessageId, Time)>,
-        earlier: &[Earlier<'_>],
-        now: Time,
-    ) -> Verdict {
+    fn gate_by_way(&self, intent: &Intent, (account, sender): (&str, &str), address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
         let reach = match &address.place {
             Place::Sms(number) => Reach::Line(number.line()),
             Place::NotANumber { given, .. } => Reach::Impossible(Number::parse(given, None).err().unwrap_or(NumberError::Unreadable)),
@@ -101,7 +93,7 @@ impl Engine {
 
 /// Those of the texts that went to the address of one; and those that wait too, where it is about to wait behind them.
 /// Answers to keywords do not count, nor do texts that came to an end without leaving.
-pub(crate) fn earlier<'a>(texts: &'a [Message], address: AddressId, but: MessageId, waiting: bool) -> Vec<Earlier<'a>> {
+pub(crate) fn earlier(texts: &[Message], address: AddressId, but: MessageId, waiting: bool) -> Vec<Earlier<'_>> {
     let counts = |m: &&Message| match m.state.delivery() {
         Delivery::Queued | Delivery::Held => waiting,
         Delivery::Dispatched | Delivery::Unknown | Delivery::Accepted | Delivery::Sent | Delivery::Undelivered | Delivery::Delivered => true,

@@ -246,7 +246,7 @@ impl Engine {
             Ok(Page { items, next }) => {
                 let items = self.news_in(&gap, items).await?;
                 // All of it is filed before the page turns; filing it twice files nothing.
-                self.commit_all(now, "gaps", self.filed(&gap, list, items, result, now)).await?;
+                self.commit_all(now, "gaps", found::filed(&gap, list, items, result, now)).await?;
                 self.turn_page(&gap, account, next, now)
             }
             Err(why) => self.unread(&gap, &why, now),

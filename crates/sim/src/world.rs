@@ -200,8 +200,6 @@ pub struct World {
     ours: bool,
     /// Whether commands are committed one by one, effects by way of the outbox.
     ordered: bool,
-    /// Whether the vendor gives up at once on a hook that nobody takes.
-    forgets: bool,
     lost: gaps::Lost,
     rng: ChaCha12Rng,
     dialect: Dialect,
@@ -271,8 +269,7 @@ impl World {
             published: 0,
             ours,
             ordered,
-            forgets,
-            lost: gaps::Lost::default(),
+            lost: gaps::Lost::of(forgets),
             rng,
             dialect,
             vendor,

@@ -92,49 +92,49 @@ impl Engine {
         let owners = self.store.provider_refs(&gap.account, &ids).await?;
         Ok(ids.into_iter().zip(owners).filter_map(|(id, owner)| owner.map(|owner| (id, owner))).collect())
     }
+}
 
-    /// The commits that file these items, with the page that showed them. Ids follow from what is filed, so that a page
-    /// that is read again files nothing.
-    pub(super) fn filed(&self, gap: &Gap, list: Listing, items: Vec<Item>, result: &ListResult, now: Time) -> Vec<Unit> {
-        if items.is_empty() {
-            return Vec::new();
-        }
-        let whole = result.reply.as_ref().map(|response| response.body.to_vec()).unwrap_or_default();
-        let key = hash16(&[gap.account.as_bytes(), &whole]);
-        let page = HookId::new(first(key), gap.opened_at, key);
-        let lane = match list {
-            Listing::Inbound => HookLane::Inbound,
-            Listing::Status => HookLane::Receipt,
-        };
-        let hook = |id: HookId, body: Vec<u8>, state: HookState, note: String| Hook {
-            id,
-            name: gap.account.clone(),
-            lane,
-            method: LISTED.to_owned(),
-            url: result.url.clone(),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body,
-            received_at: now,
-            state,
-            tries: 0,
-            note,
-        };
-        let what = match list {
-            Listing::Inbound => "what people sent",
-            Listing::Status => "the states of texts",
-        };
-        let evidence = hook(page, whole, HookState::Done, format!("a page of the list of {what} since {}: {} not known before", gap.since, items.len()));
-        let mut commands = vec![Command::PutHook(Box::new(evidence))];
-        for item in items {
-            // The older first, as people sent them.
-            let due = item.at.map_or(now, |at| at.min(now));
-            let id = HookId::new(first(item.key), gap.opened_at, item.key);
-            // A struct of texts can always be written as JSON.
-            let body = serde_json::to_vec(&Found { page, item }).unwrap_or_default();
-            commands.push(Command::PutHook(Box::new(hook(id, body, HookState::Waiting { due }, format!("found in a list, {page}")))));
-        }
-        commands.chunks(AT_ONCE).map(|chunk| Unit(chunk.to_vec())).collect()
+/// The commits that file these items, with the page that showed them. Ids follow from what is filed, so that a page
+/// that is read again files nothing.
+pub(super) fn filed(gap: &Gap, list: Listing, items: Vec<Item>, result: &ListResult, now: Time) -> Vec<Unit> {
+    if items.is_empty() {
+        return Vec::new();
     }
+    let whole = result.reply.as_ref().map(|response| response.body.to_vec()).unwrap_or_default();
+    let key = hash16(&[gap.account.as_bytes(), &whole]);
+    let page = HookId::new(first(key), gap.opened_at, key);
+    let lane = match list {
+        Listing::Inbound => HookLane::Inbound,
+        Listing::Status => HookLane::Receipt,
+    };
+    let hook = |id: HookId, body: Vec<u8>, state: HookState, note: String| Hook {
+        id,
+        name: gap.account.clone(),
+        lane,
+        method: LISTED.to_owned(),
+        url: result.url.clone(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body,
+        received_at: now,
+        state,
+        tries: 0,
+        note,
+    };
+    let what = match list {
+        Listing::Inbound => "what people sent",
+        Listing::Status => "the states of texts",
+    };
+    let evidence = hook(page, whole, HookState::Done, format!("a page of the list of {what} since {}: {} not known before", gap.since, items.len()));
+    let mut commands = vec![Command::PutHook(Box::new(evidence))];
+    for item in items {
+        // The older first, as people sent them.
+        let due = item.at.map_or(now, |at| at.min(now));
+        let id = HookId::new(first(item.key), gap.opened_at, item.key);
+        // A struct of texts can always be written as JSON.
+        let body = serde_json::to_vec(&Found { page, item }).unwrap_or_default();
+        commands.push(Command::PutHook(Box::new(hook(id, body, HookState::Waiting { due }, format!("found in a list, {page}")))));
+    }
+    commands.chunks(AT_ONCE).map(|chunk| Unit(chunk.to_vec())).collect()
 }
 
 /// Whether this says more of an attempt than is known. A word that nobody knows may be news.

@@ -52,17 +52,9 @@ impl Due {
                 self.parked.insert(vendor_id.clone());
                 due.extend([(Stage::Receipts, now), (Stage::Receipts, *at)]);
             }
-            Command::BindRef(bind) | Command::BindFound(bind) => {
-                if self.parked.remove(&bind.vendor_id) {
-                    due.push((Stage::Receipts, now));
-                }
-            }
+            Command::BindRef(bind) | Command::BindFound(bind) if self.parked.remove(&bind.vendor_id) => due.push((Stage::Receipts, now)),
             Command::PutWriteback { row, .. } => self.write(row, now, due),
-            Command::PutAnnouncement { row, .. } => {
-                if row.state == WritebackState::Due {
-                    due.push((Stage::Announcements, row.due));
-                }
-            }
+            Command::PutAnnouncement { row, .. } if row.state == WritebackState::Due => due.push((Stage::Announcements, row.due)),
             Command::OpenGap(_) => due.push((Stage::Gaps, now)),
             Command::PutGap(gap) => {
                 due.push((Stage::Gaps, gap.next_at));

@@ -22,6 +22,8 @@ use crate::watch::Claim;
 /// What the vendor forgot to tell.
 #[derive(Default)]
 pub(super) struct Lost {
+    /// Whether it gives up at once on a hook that nobody takes.
+    pub(super) forgets: bool,
     /// When the node was started last.
     pub(super) started: Time,
     /// Texts from people.
@@ -29,6 +31,12 @@ pub(super) struct Lost {
     known: BTreeSet<String>,
     /// What receipts would have proved.
     receipts: Proved,
+}
+
+impl Lost {
+    pub(super) fn of(forgets: bool) -> Lost {
+        Lost { forgets, ..Lost::default() }
+    }
 }
 
 impl World {

@@ -44,7 +44,7 @@ impl World {
                 self.at(at, Action::Replay(hook.clone()));
             }
             // What is days late and then lost is in no list that anybody reads.
-            if !self.forgets && self.happens(self.menu.late_permille, 1_000) {
+            if !self.lost.forgets && self.happens(self.menu.late_permille, 1_000) {
                 let at = hook.at + Span::hours(24) + self.seconds(48 * 3_600);
                 self.at(at, Action::Hook { hook, tries: 0 });
                 return;
@@ -103,7 +103,7 @@ impl World {
                     // It is on disk, though nobody was told so.
                     self.acknowledge(&hook);
                 }
-                if self.forgets && !is_the_shops(&hook) {
+                if self.lost.forgets && !is_the_shops(&hook) {
                     self.lose(&hook);
                 } else if tries < MOST_TRIES {
                     let again = self.now() + Span::secs(1 << tries.min(7)) + self.seconds(2);

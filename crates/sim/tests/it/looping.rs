@@ -95,7 +95,7 @@ async fn the_fourth_of_the_same_words_is_not_sent_and_told_once() {
         assert_eq!(node.told().await, (1, times, 1), "once for each address");
     }
     let stopped = node.texts().await.remove(0);
-    assert_eq!(stopped.state.reasons.first().map(|r| r.code()), Some("looping_guard"), "{:?}", stopped.state.reasons);
+    assert_eq!(stopped.state.reasons.first().map(trunkline_core::reason::Reason::code), Some("looping_guard"), "{:?}", stopped.state.reasons);
     // Other words, another purpose, somebody else: nothing goes in a circle there.
     assert_eq!(node.send(PHONE, "Your parcel is here.", "transactional").await, Delivery::Queued);
     assert_eq!(node.send("+14155550124", "Your parcel is late.", "transactional").await, Delivery::Queued);

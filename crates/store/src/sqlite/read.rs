@@ -219,7 +219,7 @@ pub(super) fn standing(c: &Connection) -> Result<Standing, StoreError> {
     let gauges = all(c, "SELECT * FROM gauge ORDER BY kind, name", [], |row| {
         let cells = Cells { table: "gauge", row };
         let word: String = cells.get("kind")?;
-        let kind = GaugeKind::from_word(&word).ok_or_else(|| StoreError::Inconsistent { table: "gauge", column: "kind", cause: word })?;
+        let kind = GaugeKind::from_word(&word).ok_or(StoreError::Inconsistent { table: "gauge", column: "kind", cause: word })?;
         Ok(Gauge { kind, name: cells.get("name")?, body: cells.get("body")?, rev: cells.get("rev")? })
     })?;
     Ok(Standing { pauses: pauses(c)?, gauges })

@@ -279,9 +279,9 @@ mod tests {
     #[test]
     fn much_that_waits_turns_away_and_passes() {
         let (clock, pressure) = pressure();
-        let few = pressure.0.begin(MOST_WAITING - 1);
+        let few = pressure.0.begin(MOST_WAITING - 2);
         assert_eq!(word(&pressure), "well");
-        let more = pressure.0.begin(1);
+        let more = pressure.0.begin(2);
         assert_eq!((word(&pressure), pressure.intake().waiting), ("busy", MOST_WAITING));
         drop(more);
         assert_eq!(word(&pressure), "well");

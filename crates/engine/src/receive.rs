@@ -46,6 +46,7 @@ impl Engine {
         // Before anything is filed, a refusal included: the vendor comes back, or its list is polled.
         if let Err(error) = self.pressure.admit() {
             tracing::warn!(%error, hook = name, "a hook was turned away; its sender was told to come back");
+            self.at_the_door(name, |door| if verdict.is_ok() { door.failed(now) } else { door.refused(now) });
             return Received::Unavailable;
         }
         if let Err(reason) = verdict {

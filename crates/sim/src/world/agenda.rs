@@ -59,6 +59,16 @@ impl World {
         for (stage, at) in due {
             self.look(stage, at);
         }
+        if self.is_pressed() {
+            // In production the sweep looks five times a second whether the store is well again.
+            let second = Time((self.now().0.div_euclid(1_000_000) + 1) * 1_000_000);
+            self.look(Stage::Sweep, second);
+        }
+    }
+
+    /// Whether the node turns intake away.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.pressure().look().is_err())
     }
 
     /// Nothing more is known to be due: it is looked at again in an hour or two, as long as there is a later.

@@ -167,7 +167,7 @@ impl World {
                 self.refused += 1;
                 self.tell(format!("{what} is refused"));
             }
-            Some(Some(Received::Unavailable)) if self.watch.take_refused() => self.tell(format!("the store refuses: {what}")),
+            Some(Some(Received::Unavailable)) if self.watch.take_refused() || self.is_pressed() => self.tell(format!("turned away: {what}")),
             Some(Some(other)) => self.broken("I7", format!("{what} was answered with {other:?}")),
         }
         if self.watch.seen().changes != before {

@@ -103,11 +103,11 @@ async fn a_sender_whose_rate_is_used_up_holds_up_no_other() {
         bench.send("offer", Purpose::Marketing).await;
     }
     bench.claim(Slots::from(64)).await;
-    // The same node, configured anew: now the second sender is preferred.
+    // Another node, configured otherwise: there the second sender is preferred.
     let mut definitions = Arc::into_inner(fixtures::definitions(bench.engine.store.as_ref(), bench.clock.now(), false, Dialect::Twilio).await.unwrap()).unwrap();
     definitions.purposes = bench.engine.definitions.purposes.clone();
     definitions.senders = [vec![other], bench.engine.definitions.senders.clone()].concat();
-    bench.engine = Engine::start(bench.engine.store.clone(), bench.clock.clone(), Arc::new(definitions), [8; 32]).await.unwrap();
+    bench.engine = Engine::beside(bench.engine.store.clone(), bench.clock.clone(), Arc::new(definitions), [8; 32]).await.unwrap();
     bench.send("order", Purpose::Transactional).await;
     assert_eq!(bench.claim(Slots::from(64)).await, ["order"]);
 }

@@ -361,7 +361,12 @@ async fn while_no_way_is_well_texts_wait_and_one_alert_says_so() {
     bench.fails("twilio", Faults::default());
     bench.fails("telnyx", Faults::default());
     bench.seconds(120).await;
-    assert_eq!((bench.taken(), bench.alerts().await), (24, vec![]));
+    assert_eq!(bench.taken(), 24);
+    // A breaker is closed by what its account takes: the one that nobody needed is tried with the next texts.
+    bench.send(8).await;
+    bench.work().await;
+    bench.seconds(60).await;
+    assert_eq!((bench.taken(), bench.alerts().await), (32, vec![]));
     bench.verified().await;
 }
 

@@ -21,6 +21,8 @@ pub enum Reach {
     Line(Line),
     /// The source gave none.
     Missing,
+    /// It was erased.
+    Erased,
     /// The source gave something else.
     Impossible(NumberError),
 }
@@ -83,7 +85,7 @@ pub struct Verdict {
 
 /// Runs every check; the gravest finding decides.
 pub fn ask(facts: &Facts<'_>, now: Time) -> Verdict {
-    let findings = vec![deadline(facts, now), number(facts), suppression(facts), consent(facts), hours(facts, now)];
+    let findings = vec![deadline(facts, now), number(facts), suppression(facts), consent(facts, now), hours(facts, now)];
     let findings: Vec<Reason> = findings.into_iter().chain(order(facts, now)).collect();
     let mut decision = Decision::Send;
     for finding in &findings {
@@ -106,6 +108,7 @@ fn number(facts: &Facts<'_>) -> Reason {
         Reach::Line(Line::Fixed) => Reason::FixedLine,
         Reach::Line(Line::Mobile | Line::Unsure) => Reason::NumberTextable,
         Reach::Missing => Reason::NumberMissing,
+        Reach::Erased => Reason::NumberErased,
         Reach::Impossible(problem) => Reason::NumberImpossible { problem: problem.to_string() },
     }
 }
@@ -117,8 +120,8 @@ fn suppression(facts: &Facts<'_>) -> Reason {
     facts.consent.suppression(facts.program, facts.purpose, facts.account, facts.sender).unwrap_or(Reason::NotSuppressed)
 }
 
-fn consent(facts: &Facts<'_>) -> Reason {
-    if facts.exempt { Reason::ConsentNotNeeded } else { facts.consent.grant(facts.policy, facts.program, facts.purpose) }
+fn consent(facts: &Facts<'_>, now: Time) -> Reason {
+    if facts.exempt { Reason::ConsentNotNeeded } else { facts.consent.grant(facts.policy, facts.program, facts.purpose, now) }
 }
 
 fn hours(facts: &Facts<'_>, now: Time) -> Reason {
@@ -144,8 +147,14 @@ fn order(facts: &Facts<'_>, now: Time) -> Option<Reason> {
 pub fn consequence(finding: &Reason) -> Decision {
     match finding {
         Reason::DeadlinePassed { .. } => Decision::Expire,
-        Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine | Reason::TemplateFailed { .. } => Decision::Fail,
-        Reason::OptedOut { .. } | Reason::Revoked { .. } | Reason::VendorBlocked { .. } | Reason::ConsentMissing { .. } => Decision::Suppress,
+        Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine | Reason::NumberErased | Reason::TemplateFailed { .. } => Decision::Fail,
+        Reason::OptedOut { .. }
+        | Reason::Erased { .. }
+        | Reason::Revoked { .. }
+        | Reason::VendorBlocked { .. }
+        | Reason::ConsentMissing { .. }
+        | Reason::ConsentUnconfirmed { .. }
+        | Reason::ConsentLapsed { .. } => Decision::Suppress,
         Reason::HoursClosed { until, .. } | Reason::Behind { until, .. } | Reason::RateFull { until } => Decision::Hold { until: *until },
         Reason::DeadlineAhead { .. }
         | Reason::NumberTextable
@@ -222,6 +231,7 @@ mod tests {
             actor: "inbound".into(),
             occurred_at: Time(1),
             recorded_at: Time(1),
+            terms: crate::consent::Terms::default(),
         };
         let entries: Vec<ConsentEntry> = case.acts.iter().copied().map(entry).collect();
         let facts = Facts {
@@ -259,6 +269,7 @@ mod tests {
             ),
             ("confirmation of a stop", Case { now: night, acts: vec![ConsentAct::Stop], exempt: true, ..case(Purpose::Service) }, Decision::Send, vec!["exempt"]),
             ("fixed line", Case { reach: Reach::Line(Line::Fixed), ..case(Purpose::Otp) }, Decision::Fail, vec!["fixed_line"]),
+            ("erased", Case { reach: Reach::Erased, acts: vec![ConsentAct::Erase], ..case(Purpose::Otp) }, Decision::Suppress, vec!["number_erased", "erased"]),
             ("no number", Case { reach: Reach::Missing, ..case(Purpose::Otp) }, Decision::Fail, vec!["number_missing"]),
             (
                 "behind another",

@@ -34,3 +34,5 @@ pub mod resolve;
 pub mod retry;
 
 pub mod owe;
+
+pub mod erase;

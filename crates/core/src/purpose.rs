@@ -123,6 +123,9 @@ pub enum ConsentRule {
 pub struct Policy {
     /// What consent is needed.
     pub consent: ConsentRule,
+    /// Whether a grant counts only after the person has confirmed it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub double_opt_in: bool,
     /// When texts may leave, in the recipient's zone; absent means at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -139,6 +142,11 @@ pub struct Policy {
     /// How long after an attempt its vendor is asked about it.
     #[serde(default = "resolve_within")]
     pub resolve_within: Span,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Long enough for the slowest list, and short enough for somebody to look on the same day.
@@ -159,6 +167,6 @@ impl Policy {
         };
         // A code that does not come is asked for again anyway, and is worth nothing a quarter of an hour later.
         let (unclear, within) = if purpose == Purpose::Otp { (Unclear::PreferDelivery, Span::secs(60)) } else { (Unclear::default(), resolve_within()) };
-        Policy { consent, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within }
+        Policy { consent, double_opt_in: false, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within }
     }
 }

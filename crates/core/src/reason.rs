@@ -35,6 +35,8 @@ pub enum Reason {
     },
     /// A fixed line, certainly.
     FixedLine,
+    /// The number was erased, and nobody can text what nobody knows.
+    NumberErased,
     /// Nothing on the ledger forbids it.
     NotSuppressed,
     /// The recipient said stop.
@@ -43,6 +45,11 @@ pub enum Reason {
         at: Time,
         /// The hook or the record that proves it.
         evidence: String,
+    },
+    /// Everything about the recipient was erased: nothing is sent any more.
+    Erased {
+        /// When.
+        at: Time,
     },
     /// Consent was revoked through the API.
     Revoked {
@@ -71,6 +78,22 @@ pub enum Reason {
     ConsentMissing {
         /// The program asked about.
         program: String,
+    },
+    /// A grant is on the ledger, and the recipient has not confirmed it as this purpose or program wants.
+    ConsentUnconfirmed {
+        /// When it was given.
+        at: Time,
+        /// The record that proves it.
+        evidence: String,
+    },
+    /// A grant is on the ledger, and has run out.
+    ConsentLapsed {
+        /// When.
+        at: Time,
+        /// The rule's name.
+        rule: String,
+        /// Where the rule is written.
+        source: String,
     },
     /// The purpose may leave at any hour.
     HoursAny,
@@ -193,13 +216,17 @@ impl Reason {
             Reason::NumberMissing => "number_missing",
             Reason::NumberImpossible { .. } => "number_impossible",
             Reason::FixedLine => "fixed_line",
+            Reason::NumberErased => "number_erased",
             Reason::NotSuppressed => "not_suppressed",
             Reason::OptedOut { .. } => "opted_out",
+            Reason::Erased { .. } => "erased",
             Reason::Revoked { .. } => "revoked",
             Reason::VendorBlocked { .. } => "vendor_blocked",
             Reason::ConsentNotNeeded => "consent_not_needed",
             Reason::ConsentGranted { .. } => "consent_granted",
             Reason::ConsentMissing { .. } => "consent_missing",
+            Reason::ConsentUnconfirmed { .. } => "consent_unconfirmed",
+            Reason::ConsentLapsed { .. } => "consent_lapsed",
             Reason::HoursAny => "hours_any",
             Reason::HoursOpen { .. } => "hours_open",
             Reason::HoursClosed { .. } => "hours_closed",
@@ -231,13 +258,17 @@ impl fmt::Display for Reason {
             Reason::NumberMissing => f.write_str("the source gave no phone number"),
             Reason::NumberImpossible { problem } => write!(f, "the phone number {problem}"),
             Reason::FixedLine => f.write_str("the number is a fixed line, which cannot receive texts"),
+            Reason::NumberErased => f.write_str("the number was erased, and is not kept"),
             Reason::NotSuppressed => f.write_str("the recipient has not opted out"),
             Reason::OptedOut { at, evidence } => write!(f, "the recipient opted out at {at} ({evidence})"),
+            Reason::Erased { at } => write!(f, "everything about the recipient was erased at {at}; the number stays suppressed"),
             Reason::Revoked { at, evidence } => write!(f, "consent was revoked at {at} ({evidence})"),
             Reason::VendorBlocked { at, evidence } => write!(f, "the vendor blocks this recipient for this sender since {at} ({evidence})"),
             Reason::ConsentNotNeeded => f.write_str("this purpose needs no recorded grant"),
             Reason::ConsentGranted { at, evidence } => write!(f, "consent was granted at {at} ({evidence})"),
             Reason::ConsentMissing { program } => write!(f, "this purpose needs a recorded grant for '{program}', and there is none"),
+            Reason::ConsentUnconfirmed { at, evidence } => write!(f, "consent was granted at {at} ({evidence}), and is to be confirmed by the recipient before it counts"),
+            Reason::ConsentLapsed { at, rule, source } => write!(f, "consent ran out at {at} by the rule {rule} ({source})"),
             Reason::HoursAny => f.write_str("this purpose may be sent at any hour"),
             Reason::HoursOpen { window, zones } => write!(f, "inside {window} in {}", zones.join(", ")),
             Reason::HoursClosed { window, zone, local, .. } => write!(f, "outside {window} in {zone}; next permitted {local}"),

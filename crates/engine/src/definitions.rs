@@ -72,6 +72,9 @@ pub struct Program {
     pub start_reply: String,
     /// Our answer to HELP.
     pub help_reply: String,
+    /// Whether a grant counts only after the person has confirmed it, whatever the purpose says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub double_opt_in: bool,
 }
 
 /// A system that emits events.
@@ -191,6 +194,18 @@ impl Definitions {
     /// The rules of a purpose.
     pub fn policy(&self, purpose: Purpose) -> Policy {
         self.purposes.get(&purpose).cloned().unwrap_or_else(|| Policy::default_for(purpose))
+    }
+
+    /// The rules of a purpose for texts of a program.
+    pub fn policy_of(&self, purpose: Purpose, program: &str) -> Policy {
+        let policy = self.policy(purpose);
+        let double_opt_in = policy.double_opt_in || self.programs.get(program).is_some_and(|p| p.double_opt_in);
+        Policy { double_opt_in, ..policy }
+    }
+
+    /// Whether there is a double opt-in anywhere.
+    pub fn confirms(&self) -> bool {
+        self.programs.values().any(|p| p.double_opt_in) || self.purposes.values().any(|p| p.double_opt_in)
     }
 
     /// A sender by account and number.

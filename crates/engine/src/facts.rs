@@ -4,7 +4,7 @@
 //! journeys and of connectors must mean the same everywhere.
 
 use serde_json::{Value, json};
-use trunkline_core::consent::ConsentState;
+use trunkline_core::consent::{Channel, ConsentState};
 use trunkline_core::gate::{self, Facts, Reach, Verdict};
 use trunkline_core::id::{AddressId, MessageId};
 use trunkline_core::number::{Number, NumberError};
@@ -37,10 +37,11 @@ impl Engine {
             Place::Sms(number) => Reach::Line(number.line()),
             Place::NotANumber { given, .. } => Reach::Impossible(Number::parse(given, None).err().unwrap_or(NumberError::Unreadable)),
             Place::Nowhere => Reach::Missing,
+            Place::Erased => Reach::Erased,
         };
         let facts = Facts {
             purpose: intent.purpose,
-            policy: &self.definitions.policy(intent.purpose),
+            policy: &self.definitions.policy_of(intent.purpose, &intent.program),
             program: &intent.program,
             deadline: intent.deadline,
             reach: &reach,
@@ -88,9 +89,11 @@ pub(crate) fn address_facts(address: &Address) -> Value {
 fn address_value(address: &Address) -> Value {
     let number = match &address.place {
         Place::Sms(number) => Some(number.e164()),
-        Place::NotANumber { .. } | Place::Nowhere => None,
+        Place::NotANumber { .. } | Place::Nowhere | Place::Erased => None,
     };
-    json!({"id": address.id, "number": number, "opted_out": address.consent.stopped.is_some(), "opted_out_at": address.consent.stopped.as_ref().map(|s| s.at)})
+    let consent = &address.consent;
+    let preferences: serde_json::Map<String, Value> = Channel::ALL.into_iter().map(|c| (c.word().to_owned(), consent.subscribed(c).into())).collect();
+    json!({"id": address.id, "number": number, "opted_out": consent.stopped.is_some(), "opted_out_at": consent.stopped.as_ref().map(|s| s.at), "preferences": preferences})
 }
 
 /// An address from a list.

@@ -1,22 +1,21 @@
-//! What clients ask for: take events, send one text, record consent. Checked, committed, then answered.
+//! What clients ask for: take events, send one text. Checked, committed, then answered.
 //!
 //! Its own file because the API, the command line and the simulation share it. An answer comes after the commit, and
-//! the same question twice gets the same answer.
+//! the same question twice gets the same answer. What they say of consent is taken by `consent`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
 use trunkline_core::event::{FieldProblem, SourceEvent};
-use trunkline_core::id::{AddressId, EventId, MessageId, hash16};
+use trunkline_core::id::{EventId, MessageId, hash16};
 use trunkline_core::message;
 use trunkline_core::number::{Line, Number};
 use trunkline_core::purpose::Purpose;
 use trunkline_core::segment;
 use trunkline_core::source::{Mapped, Mapping};
 use trunkline_core::time::{Span, Time};
-use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
+use trunkline_store::row::{Address, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
 
 use crate::{Engine, Stage};
@@ -59,37 +58,6 @@ pub struct SendRequest {
     /// Labels, such as the order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-}
-
-/// A request to record consent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConsentRequest {
-    /// The recipient.
-    pub address: String,
-    /// `grant` or `revoke`.
-    pub action: ConsentAction,
-    /// The program; absent means all.
-    #[serde(default)]
-    pub program: Option<String>,
-    /// The purpose; absent means all.
-    #[serde(default)]
-    pub purpose: Option<Purpose>,
-    /// What proves it: the words shown and where, a form's id, a recording.
-    pub evidence: String,
-    /// When it happened; absent means now.
-    #[serde(default)]
-    pub occurred_at: Option<Time>,
-}
-
-/// What a client may record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConsentAction {
-    /// The person agreed.
-    Grant,
-    /// The person took it back.
-    Revoke,
 }
 
 /// Why a request was not done.
@@ -240,60 +208,13 @@ impl Engine {
         }
     }
 
-    fn program_of(&self, asked: Option<&str>) -> Result<String, FieldProblem> {
+    pub(crate) fn program_of(&self, asked: Option<&str>) -> Result<String, FieldProblem> {
         match asked {
             None => Ok(self.definitions.programs.keys().next().cloned().unwrap_or_else(|| "default".to_owned())),
             Some(name) if self.definitions.programs.contains_key(name) => Ok(name.to_owned()),
             Some(name) => {
                 let known: Vec<&str> = self.definitions.programs.keys().map(String::as_str).collect();
                 Err(FieldProblem::new("program", format!("'{name}' does not exist"), format!("use one of: {}", known.join(", "))))
-            }
-        }
-    }
-
-    /// Appends a grant or revocation to the ledger of an address; a revocation holds back what is queued at its next
-    /// look by the gate.
-    pub async fn record_consent(&self, client: &str, request: &ConsentRequest) -> Result<(AddressId, Address), Unwilling> {
-        let now = self.clock.now();
-        let mut problems = Vec::new();
-        let number = self.textable("address", &request.address, None).map_err(|p| problems.push(p)).ok();
-        if let Err(problem) = request.program.as_deref().map_or(Ok(String::new()), |p| self.program_of(Some(p))) {
-            problems.push(problem);
-        }
-        if request.evidence.trim().is_empty() || request.evidence.len() > 2_000 {
-            problems.push(FieldProblem::new("evidence", "is empty or longer than 2,000 bytes", "say what proves it: the words shown and where, a form's id, a recording"));
-        }
-        if request.occurred_at.is_some_and(|t| t > now + Span::mins(5)) {
-            problems.push(FieldProblem::new("occurred_at", "is in the future", "give the time at which it happened"));
-        }
-        let (Some(number), true) = (number, problems.is_empty()) else { return Err(Unwilling::Invalid(problems)) };
-        let fresh = self.address_of(Some(number.e164()), None, "");
-        self.commit(now, Unit::one(Command::PutAddress(Box::new(fresh.clone())))).await?;
-        let entry = ConsentEntry {
-            act: if request.action == ConsentAction::Grant { ConsentAct::Grant } else { ConsentAct::Revoke },
-            program: request.program.clone(),
-            purpose: request.purpose,
-            account: None,
-            sender: None,
-            evidence: request.evidence.clone(),
-            actor: client.to_owned(),
-            occurred_at: request.occurred_at.unwrap_or(now),
-            recorded_at: now,
-        };
-        loop {
-            let address = self.store.addresses(&[fresh.id]).await?.pop().unwrap_or_else(|| fresh.clone());
-            let mut after = address.clone();
-            after.consent.apply(&entry);
-            let news = Box::new(AddressNews { entries: vec![entry.clone()], inbound: None });
-            let owes = if after.consent == address.consent { Vec::new() } else { self.owed_for_address(&after) };
-            let command = Command::News { address: fresh.id, guard_version: address.guard_version, news, messages: Vec::new(), owes };
-            match self.commit(now, Unit::one(command)).await {
-                Ok(_) => {
-                    self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);
-                    return Ok((fresh.id, after));
-                }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }

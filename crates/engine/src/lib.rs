@@ -12,6 +12,8 @@ pub mod definitions;
 pub mod transport;
 
 pub mod cancel;
+pub mod consent;
+pub mod erase;
 pub mod intake;
 pub mod profile;
 pub mod receive;
@@ -32,6 +34,7 @@ pub mod sweep;
 pub mod worker;
 
 pub mod explain;
+pub mod proof;
 pub mod verify;
 
 mod effects;

@@ -102,7 +102,10 @@ impl Engine {
     }
 
     fn look_up(&self, message: &Message, address: &Address, attempt: &Attempt, account: &Account, now: Time) -> Plan {
-        let Place::Sms(number) = &address.place else { return None };
+        let Place::Sms(number) = &address.place else {
+            // Without a number there is nothing to look for.
+            return self.give_up(message, address, attempt.n, &self.definitions.policy(message.intent.purpose), now);
+        };
         let request = account.provider.look_up(&sent(message, attempt, number.e164()))?;
         let change = self.asked(message, address, attempt.n, Question::LookUp, now)?;
         Some((Unit::one(Command::PutMessage(Box::new(change))), Some(self.question(message, attempt.n, Question::LookUp, request))))

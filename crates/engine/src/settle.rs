@@ -4,7 +4,7 @@
 //! means to load again. The vendor's id is bound first, so that a receipt that came before finds its attempt.
 
 use trunkline_connectors::http::Reply;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Source, Terms};
 use trunkline_core::id::AttemptId;
 use trunkline_core::message;
 use trunkline_core::outcome::{Outcome, Refusal};
@@ -140,6 +140,7 @@ pub(crate) fn vendor_block(account: &str, sender: &str, evidence: String, now: T
         actor: "vendor".to_owned(),
         occurred_at: now,
         recorded_at: now,
+        terms: Terms::from_source(Source::Vendor),
     }
 }
 

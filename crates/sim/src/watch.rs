@@ -140,9 +140,15 @@ impl Seen {
             Command::News { address, news, messages, .. } => {
                 for entry in &news.entries {
                     match entry.act {
-                        ConsentAct::Stop => drop(self.stopped.insert(*address)),
+                        ConsentAct::Stop | ConsentAct::Erase => drop(self.stopped.insert(*address)),
                         ConsentAct::Start => drop(self.stopped.remove(address)),
-                        ConsentAct::Grant | ConsentAct::Revoke | ConsentAct::VendorBlock => {}
+                        ConsentAct::Grant
+                        | ConsentAct::Confirm
+                        | ConsentAct::Revoke
+                        | ConsentAct::Expire
+                        | ConsentAct::Transfer
+                        | ConsentAct::Import
+                        | ConsentAct::VendorBlock => {}
                     }
                 }
                 for change in messages {

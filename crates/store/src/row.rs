@@ -112,6 +112,8 @@ pub enum Place {
     },
     /// The source gave nothing.
     Nowhere,
+    /// It was erased: only the id is left, which nobody can turn back into a number.
+    Erased,
 }
 
 impl Place {
@@ -124,6 +126,7 @@ impl Place {
                 format!("{shown}… (not a number)")
             }
             Place::Nowhere => "no number".to_owned(),
+            Place::Erased => "erased".to_owned(),
         }
     }
 }

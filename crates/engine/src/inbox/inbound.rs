@@ -4,7 +4,7 @@
 //! together, under the address's version, so that no claim slips in between.
 
 use trunkline_connectors::sms::ProviderEvent;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Source, Terms};
 use trunkline_core::gate::Verdict;
 use trunkline_core::id::{InboundId, MessageId, hash16};
 use trunkline_core::keyword::{self, Keyword};
@@ -91,6 +91,10 @@ impl Engine {
             Some(Keyword::Help) | None => None,
         };
         entries.extend(act.map(|act| entry(act, &inbound, now)));
+        // A YES, which is one of these words, is also the second half of a double opt-in.
+        if act == Some(ConsentAct::Start) && self.definitions.confirms() && address.consent.awaits_confirmation() {
+            entries.push(entry(ConsentAct::Confirm, &inbound, now));
+        }
         let mut after = address.clone();
         for entry in &entries {
             after.consent.apply(entry);
@@ -168,5 +172,6 @@ fn entry(act: ConsentAct, inbound: &Inbound, now: Time) -> ConsentEntry {
         actor: "inbound".to_owned(),
         occurred_at: inbound.received_at,
         recorded_at: now,
+        terms: Terms::from_source(Source::Keyword),
     }
 }

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use trunkline_connectors::hook::RawHook;
 use trunkline_connectors::http::{Phase, Reply, TransportError};
+use trunkline_core::consent::Terms;
 use trunkline_core::message::Question;
 use trunkline_core::time::Span;
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
+use trunkline_engine::consent::{ConsentAction, ConsentRequest};
 use trunkline_engine::dispatch::{BEGIN_WITHIN, Call};
-use trunkline_engine::intake::{ConsentAction, ConsentRequest};
 use trunkline_engine::receive::Received;
 use trunkline_engine::resolve::{Answered, Ask};
 use trunkline_engine::settle::{CallResult, Heard};
@@ -230,7 +231,16 @@ impl World {
 
     fn consent(&mut self, phone: &str, grant: bool) {
         let action = if grant { ConsentAction::Grant } else { ConsentAction::Revoke };
-        let request = ConsentRequest { address: phone.to_owned(), action, program: None, purpose: None, evidence: "form 7".to_owned(), occurred_at: None };
+        let request = ConsentRequest {
+            address: phone.to_owned(),
+            action,
+            program: None,
+            purpose: None,
+            evidence: "form 7".to_owned(),
+            occurred_at: None,
+            terms: Terms::default(),
+            through: None,
+        };
         let crashed = self.node.as_ref().is_some_and(|node| node.record_consent("world", &request).now_or_never().is_none());
         self.tell(format!("consent: grant {grant}"));
         if crashed {

@@ -13,7 +13,7 @@ use trunkline_core::time::Time;
 
 use super::codec::{self, hook_key, hook_state, message_key, run_at, to_json};
 use super::write_outward::{self, owe_all};
-use super::{Owes, failed, write_message};
+use super::{Owes, failed, write_erase, write_message};
 use crate::command::{Applied, Command, MessageChange, Unit};
 use crate::row::{AddressNews, Event, Hook, Profile, Run, Trail};
 use crate::{Committed, StoreError};
@@ -197,6 +197,11 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             let sql = "INSERT INTO audit (at, operator, act, about, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
             exec(c, sql, params![audit.at.0, audit.operator, audit.act, audit.about, audit.detail]).map(inserted)
         }
+        Command::EraseEvent(id, mapped) => write_erase::event(c, *id, mapped),
+        Command::EraseHook(id) => write_erase::hook(c, *id),
+        Command::EraseProfile(id) => write_erase::profile(c, *id),
+        Command::Redact(number) => write_erase::redact(c, number),
+        Command::EraseAddress(erasure) => write_erase::address(c, erasure),
         Command::PutSignIns(name, ins) => {
             exec(c, "DELETE FROM sign_in WHERE not_before < ?1 - 86400000000", params![now.0])?;
             let sql = "INSERT INTO sign_in (name, failures, not_before) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET failures = ?2, not_before = ?3";

@@ -114,7 +114,7 @@ pub(super) async fn reveal(State(console): State<Console>, signed_in: SignedIn, 
     let number = match &address.place {
         Place::Sms(number) => Some(number.e164().to_owned()),
         Place::NotANumber { given, .. } => Some(given.clone()),
-        Place::Nowhere => None,
+        Place::Nowhere | Place::Erased => None,
     };
     if number.is_some() {
         act::note(&console, &signed_in, "revealed", &[address.id.to_string()]).await?;
@@ -137,7 +137,7 @@ async fn shown(console: &Console, signed_in: &SignedIn, address: &Address, place
     let number = address.place.masked();
     let view = AddressPage {
         page: Page::new(format!("Number {number}"), signed_in).at("messages"),
-        reveal: (address.place != Place::Nowhere && revealed.is_none()).then(|| format!("/addresses/{}", address.id)),
+        reveal: (!matches!(address.place, Place::Nowhere | Place::Erased) && revealed.is_none()).then(|| format!("/addresses/{}", address.id)),
         number,
         revealed,
         summary: summary(address, waiting.len()),
@@ -176,7 +176,9 @@ async fn runs_of(store: &dyn Store, profiles: &[Profile], messages: &[Message]) 
 /// The one sentence about this number.
 fn summary(address: &Address, waiting: usize) -> Said {
     let consent = &address.consent;
-    let sentence = if let Some(since) = &consent.stopped {
+    let sentence = if let Some(at) = consent.erased {
+        format!("Everything about this person was erased at {at}: nothing is sent to this number, and no text is kept.")
+    } else if let Some(since) = &consent.stopped {
         format!("This person opted out at {}: nothing is sent to this number.", since.at)
     } else if !consent.revoked.is_empty() || !consent.blocks.is_empty() {
         "Some texts must not be sent to this number: see what is in force.".to_owned()

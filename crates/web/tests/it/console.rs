@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 use trunkline_core::clock::Clock;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Terms};
 use trunkline_core::id::{AddressId, HookId, InboundId, RunId};
 use trunkline_core::keyword::Keyword;
 use trunkline_core::time::{Span, Time};
@@ -92,6 +92,7 @@ async fn heard(server: &Server, number: &str, n: u8, body: &str, keyword: Option
         actor: "inbound".into(),
         occurred_at: now,
         recorded_at: now,
+        terms: Terms::default(),
     };
     let entries = if keyword == Some(Keyword::Stop) { vec![entry] } else { Vec::new() };
     let news = Box::new(AddressNews { entries, inbound: Some(inbound) });

@@ -69,6 +69,10 @@ macro_rules! suite {
                     a_stop_cancels_in_the_same_command,
                     stale_news_change_nothing,
                     inbound_texts_are_found;
+                erasure:
+                    an_address_loses_its_words,
+                    raw_records_are_emptied_once_they_were_worked_on,
+                    a_number_is_taken_out_wherever_it_is_repeated;
                 hooks:
                     a_hook_survives_untouched,
                     due_hooks_come_by_lane_oldest_first,

@@ -16,6 +16,7 @@ mod journeys;
 mod message;
 mod messages;
 mod overview;
+mod proof;
 mod runs;
 mod search;
 mod unclear;
@@ -89,6 +90,7 @@ pub fn router(console: Console) -> Router {
         .route("/messages/{id}/ruling", post(unclear::rule))
         .route("/unclear", get(unclear::show))
         .route("/addresses/{id}", get(address::show).post(address::reveal))
+        .route("/addresses/{id}/proof", get(proof::show).post(proof::reveal))
         .route("/journeys", get(journeys::list))
         .route("/journeys/{name}", get(journeys::show))
         .route("/runs/{id}", get(runs::show))

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use trunkline_core::consent::ConsentEntry;
 use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 use trunkline_engine::explain::{Step, because};
 use trunkline_store::row::{Address, Conflict, Dead, Event, Fate, HistoryEntry, Hook, HookState, Inbound, Message, Place, Profile, Refusal, Run};
 use utoipa::ToSchema;
 
+use super::ledger::LedgerShape;
 use crate::console::mask;
 
 /// A text and what became of it.
@@ -512,42 +512,6 @@ impl AddressShape {
             conversation: Vec::new(),
             runs: Vec::new(),
             profiles: Vec::new(),
-        }
-    }
-}
-
-/// One entry of the consent ledger.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LedgerShape {
-    /// What it does: `grant`, `revoke`, `stop`, `start`, `vendor_block`.
-    #[schema(value_type = String)]
-    act: Value,
-    /// The program; absent means all.
-    program: Option<String>,
-    /// The purpose; absent means all.
-    purpose: Option<String>,
-    /// What proves it.
-    evidence: String,
-    /// Who recorded it.
-    actor: String,
-    /// When it happened.
-    #[schema(value_type = String, format = DateTime)]
-    occurred_at: Time,
-    /// When we learned of it.
-    #[schema(value_type = String, format = DateTime)]
-    recorded_at: Time,
-}
-
-impl LedgerShape {
-    pub(crate) fn of(entry: &ConsentEntry) -> LedgerShape {
-        LedgerShape {
-            act: serde_json::to_value(entry.act).unwrap_or_default(),
-            program: entry.program.clone(),
-            purpose: entry.purpose.map(|p| p.to_string()),
-            evidence: entry.evidence.clone(),
-            actor: entry.actor.clone(),
-            occurred_at: entry.occurred_at,
-            recorded_at: entry.recorded_at,
         }
     }
 }

@@ -87,6 +87,8 @@ struct AddressPage {
     revealed: Option<String>,
     /// Where that form goes, if there is anything to reveal.
     reveal: Option<String>,
+    /// Where the proof of consent is.
+    proof: String,
     summary: Said,
     latest: Vec<Text>,
     waiting: Vec<Waiting>,
@@ -138,6 +140,7 @@ async fn shown(console: &Console, signed_in: &SignedIn, address: &Address, place
     let view = AddressPage {
         page: Page::new(format!("Number {number}"), signed_in).at("messages"),
         reveal: (!matches!(address.place, Place::Nowhere | Place::Erased) && revealed.is_none()).then(|| format!("/addresses/{}", address.id)),
+        proof: format!("/addresses/{}/proof", address.id),
         number,
         revealed,
         summary: summary(address, waiting.len()),

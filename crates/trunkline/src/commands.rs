@@ -6,10 +6,13 @@ mod apply;
 mod bench;
 mod chaos;
 mod check;
+mod consent;
 mod demo;
+mod erase;
 mod explain;
 mod export;
 mod keys;
+mod proof;
 mod rehearse;
 mod replay;
 mod send;
@@ -53,6 +56,12 @@ enum Command {
     Explain(explain::Explain),
     /// Recompute all state from its history and compare.
     Verify(verify::Verify),
+    /// Bring consent in from a file, or write the ledger to one.
+    Consent(consent::Consent),
+    /// Put together the proof of consent for one number.
+    Proof(proof::ProofOf),
+    /// Erase every text and every word about one number, for good; it stays suppressed.
+    Erase(erase::Erase),
     /// Put something that gave up back to work, or list what did.
     Replay(replay::Replay),
     /// Write what happened to a file, one JSON object a line.
@@ -113,6 +122,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Send(command) => command.run().await,
         Command::Explain(command) => command.run().await,
         Command::Verify(command) => command.run().await,
+        Command::Consent(command) => command.run().await,
+        Command::Proof(command) => command.run().await,
+        Command::Erase(command) => command.run().await,
         Command::Replay(command) => command.run().await,
         Command::Simulate(command) => command.run(),
         Command::Keys(command) => command.run().await,

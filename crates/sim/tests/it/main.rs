@@ -2,6 +2,8 @@
 //! the engine that need a follower or a day of events to be seen.
 
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod followers;

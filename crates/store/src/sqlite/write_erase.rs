@@ -37,7 +37,6 @@ pub(super) fn redact(c: &Connection, number: &Number) -> Result<Applied, StoreEr
     let digits = number.e164().trim_start_matches('+');
     let mut changed = 0;
     for (table, column) in [
-        ("refusal", "body"),
         ("refusal", "request"),
         ("refusal", "reason"),
         ("alert", "detail"),
@@ -52,6 +51,8 @@ pub(super) fn redact(c: &Connection, number: &Number) -> Result<Applied, StoreEr
         let sql = format!("UPDATE OR REPLACE {table} SET {column} = replace({column}, ?1, ?2) WHERE instr({column}, ?1) > 0");
         changed += exec(c, &sql, params![digits, ERASED])?;
     }
+    // Of what was refused nobody knows whose words it holds.
+    changed += exec(c, "UPDATE refusal SET body = ?2 WHERE instr(body, ?1) > 0", params![digits, ERASED])?;
     changed += exec(c, "DELETE FROM label WHERE instr(value, ?1) > 0", params![digits])?;
     changed += exec(c, "DELETE FROM writeback WHERE instr(record, ?1) > 0", params![digits])?;
     Ok(inserted(changed))
@@ -80,6 +81,8 @@ fn of_message(c: &Connection, erased: &Erased) -> Result<(), StoreError> {
     let (message, key) = (&erased.message, message_key(erased.message.id));
     let sql = "UPDATE message SET intent = ?3, state = ?4 WHERE id = ?1 AND rev = ?2";
     matched(exec(c, sql, params![key, message.rev, to_json(&message.intent)?, to_json(&message.state)?])?, "message")?;
+    // What somebody saw or thought about it.
+    exec(c, "UPDATE audit SET detail = ?2 WHERE about = ?1 AND detail <> ''", params![message.id.to_string(), ERASED])?;
     for (seq, body) in &erased.history {
         exec(c, "UPDATE history SET body = ?3 WHERE owner = ?1 AND seq = ?2", params![key, seq, body.to_string()])?;
     }

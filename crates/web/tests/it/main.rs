@@ -7,6 +7,8 @@ mod api_lists;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod hooks;

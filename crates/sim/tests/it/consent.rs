@@ -138,9 +138,9 @@ async fn the_same_file_again_completes_what_broke_off() {
     assert_eq!((first.new + rest.new, rest.refused), (599, 1));
     assert_eq!(bench.acts().await, [ConsentAct::Revoke, ConsentAct::Revoke]);
     bench.hear("STOP").await;
-    let stopped =
-        bench.engine.plan_import(&rows::read(b"address,action,evidence,occurred_at\n+14155550123,grant,form,2026-11-01T00:00:00Z\n", Format::Csv, &bench.rules()).rows, |_| {});
-    assert!(matches!(stopped.await.unwrap().first().unwrap().fate, rows::Fate::Refused { .. }));
+    let late = rows::read(b"address,action,evidence,occurred_at\n+14155550123,grant,form,2026-11-01T00:00:00Z\n", Format::Csv, &bench.rules());
+    let plan = bench.engine.plan_import(&late.rows, |_| {}).await.unwrap();
+    assert!(matches!(plan.first().unwrap().fate, rows::Fate::Refused { .. }), "{plan:?}");
     let audits = bench.engine.store.audits(None, 10).await.unwrap();
     assert_eq!(audits.iter().filter(|a| a.act == "imported" && a.about == "imp_1").count(), 6, "each has a beginning and an end");
     assert_eq!(verify(bench.engine.store.as_ref(), |_| {}).await.unwrap().differences, 0);

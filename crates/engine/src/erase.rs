@@ -118,7 +118,9 @@ impl Engine {
         let mut guard_version = found.address.guard_version;
         if !entries.is_empty() || !canceled.is_empty() {
             let news = Box::new(AddressNews { entries: entries.clone(), inbound: None });
-            commands.push(Command::News { address: after.id, guard_version, news, messages: canceled.clone(), owes: Vec::new() });
+            // Systems that keep a copy of her preferences hear that she wants nothing, without the number.
+            let owes = if entries.is_empty() { Vec::new() } else { self.owed_for_address(&after) };
+            commands.push(Command::News { address: after.id, guard_version, news, messages: canceled.clone(), owes });
             guard_version += 1;
         }
         commands.extend(found.events.iter().map(|(id, mapped)| Command::EraseEvent(*id, Box::new(mapped.clone()))));

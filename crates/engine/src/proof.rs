@@ -8,6 +8,7 @@ use serde::Serialize;
 use trunkline_core::consent::{ConsentEntry, ConsentState, Knowledge, Standing, at};
 use trunkline_core::id::{AddressId, MessageId};
 use trunkline_core::message::Event;
+use trunkline_core::purpose::Purpose;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::StoreError;
 use trunkline_store::row::{Address, Message, MessageFilter, Place};
@@ -100,7 +101,7 @@ pub struct TextItem {
     pub delivery: String,
     /// Why it is in this state.
     pub because: String,
-    /// What it says.
+    /// What it says; the digits of codes are hidden.
     pub body: String,
     /// An answer to a keyword, which is free of consent.
     pub exempt: bool,
@@ -213,13 +214,18 @@ impl Engine {
             sender: intent.sender.clone(),
             delivery: message.state.delivery().word().to_owned(),
             because: veil.over(&because(message)),
-            body: veil.over(&intent.body),
+            body: veil.over(&if intent.purpose == Purpose::Otp { without_code(&intent.body) } else { intent.body.clone() }),
             exempt: intent.origin.exempt(),
             as_known: stood(Knowledge::Recorded),
             as_happened: stood(Knowledge::Occurred),
             gate,
         })
     }
+}
+
+/// One-time codes prove nothing, and open something as long as they live.
+fn without_code(body: &str) -> String {
+    body.chars().map(|c| if c.is_numeric() { '•' } else { c }).collect()
 }
 
 fn shown(address: &Address, reveal: bool) -> String {

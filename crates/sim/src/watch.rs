@@ -142,13 +142,8 @@ impl Seen {
                     match entry.act {
                         ConsentAct::Stop | ConsentAct::Erase => drop(self.stopped.insert(*address)),
                         ConsentAct::Start => drop(self.stopped.remove(address)),
-                        ConsentAct::Grant
-                        | ConsentAct::Confirm
-                        | ConsentAct::Revoke
-                        | ConsentAct::Expire
-                        | ConsentAct::Transfer
-                        | ConsentAct::Import
-                        | ConsentAct::VendorBlock => {}
+                        ConsentAct::Grant | ConsentAct::Confirm | ConsentAct::Revoke | ConsentAct::Expire | ConsentAct::Transfer | ConsentAct::Import | ConsentAct::VendorBlock => {
+                        }
                     }
                 }
                 for change in messages {

@@ -113,13 +113,14 @@ async fn without_a_double_opt_in_a_yes_is_a_start() {
 #[tokio::test]
 async fn the_same_file_again_completes_what_broke_off() {
     let mut bench = Bench::new(false).await;
-    let mut file = "address,action,program,purpose,evidence,occurred_at\n".to_owned();
+    let mut lines = vec!["address,action,program,purpose,evidence,occurred_at".to_owned()];
     for n in 0..450 {
-        file += &format!("+1415555{n:04},grant,acme,marketing,list of March,2026-03-01T00:00:00Z\n");
+        lines.push(format!("+1415555{n:04},grant,acme,marketing,list of March,2026-03-01T00:00:00Z"));
         if n % 3 == 0 {
-            file += &format!("+1415555{n:04},revoke,,,called,2026-04-01T00:00:00Z\n");
+            lines.push(format!("+1415555{n:04},revoke,,,called,2026-04-01T00:00:00Z"));
         }
     }
+    let file = lines.join("\n");
     bench.record(ConsentAction::Revoke, "she called").await;
     let reading = rows::read(file.as_bytes(), Format::Csv, &bench.rules());
     assert!(reading.problems.is_empty(), "{:?}", reading.problems.first());

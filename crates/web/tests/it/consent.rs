@@ -119,23 +119,24 @@ async fn wrong_terms_are_named() {
 /// Everything that is stored about anybody, as one text.
 async fn everything(server: &Server) -> String {
     let store = server.engine.store.as_ref();
-    let mut all = String::new();
+    let mut all = Vec::new();
     for message in store.messages_after(None, 100).await.unwrap() {
         let history = store.history(&message.id.bytes()).await.unwrap();
-        all += &format!("{message:?} {}", history.into_iter().map(|e| e.body.to_string()).collect::<String>());
+        all.push(format!("{message:?} {history:?}"));
     }
     for address in store.addresses_after(None, 100).await.unwrap() {
-        all += &serde_json::to_string(&(&address.place, &address.consent)).unwrap();
-        all += &format!("{:?} {:?}", store.ledger(address.id).await.unwrap(), store.inbound_of(address.id, 100).await.unwrap());
-        all += &format!("{:?}", store.profiles_at(address.id, 100).await.unwrap());
+        all.push(serde_json::to_string(&(&address.place, &address.consent)).unwrap());
+        all.push(format!("{:?} {:?}", store.ledger(address.id).await.unwrap(), store.inbound_of(address.id, 100).await.unwrap()));
+        all.push(format!("{:?}", store.profiles_at(address.id, 100).await.unwrap()));
     }
     for hook in store.hooks(&HookFilter::default(), 100).await.unwrap() {
-        all += &format!("{} {:?} {}", hook.url, hook.headers, String::from_utf8_lossy(&hook.body));
+        all.push(format!("{} {:?} {}", hook.url, hook.headers, String::from_utf8_lossy(&hook.body)));
     }
     for event in store.events_before(None, 100).await.unwrap() {
-        all += &serde_json::to_string(&event.mapped).unwrap();
+        all.push(serde_json::to_string(&event.mapped).unwrap());
     }
-    all + &format!("{:?} {:?} {:?}", store.refusals(None, 100).await.unwrap(), store.audits(None, 100).await.unwrap(), store.cases(100).await.unwrap())
+    all.push(format!("{:?} {:?} {:?}", store.refusals(None, 100).await.unwrap(), store.audits(None, 100).await.unwrap(), store.cases(100).await.unwrap()));
+    all.join("\n")
 }
 
 /// Says her name and number in every way there is.

@@ -12,6 +12,7 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
+use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
@@ -165,12 +166,14 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
     }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
-    let sender = Sender { number: SENDER.to_owned(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
+    let sender = Sender { number: SENDER.to_owned(), registered: Vec::new(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
     Ok(Arc::new(Definitions {
         public_url: PUBLIC_URL.to_owned(),
         default_region: Some("US".to_owned()),
         default_locale: "en".to_owned(),
         purposes: BTreeMap::new(),
+        rules: Arc::new(Rules::shipped().clone()),
+        template_ids: BTreeMap::new(),
         accounts: accounts.into_iter().collect(),
         senders: vec![sender],
         programs: main.programs,

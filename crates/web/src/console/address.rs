@@ -276,7 +276,8 @@ mod tests {
 
     fn address(stopped: Option<Time>) -> Address {
         let consent = ConsentState { stopped: stopped.map(|at| Since { at, evidence: String::new() }), ..ConsentState::default() };
-        Address { id: AddressId([1; 16]), place: Place::Sms(Number::parse("+14155550123", None).unwrap()), zones: Vec::new(), consent, guard_version: 1 }
+        let place = Place::Sms(Number::parse("+14155550123", None).unwrap());
+        Address { id: AddressId([1; 16]), place, zones: Vec::new(), residences: BTreeMap::new(), sends: Vec::new(), consent, guard_version: 1 }
     }
 
     #[test]

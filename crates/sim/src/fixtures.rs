@@ -1,7 +1,7 @@
 //! The shipped configuration as stages see it, for the simulation and for tests.
 //!
-//! Its own file because the world must run what is shipped and not something like it. One journey more is added, with
-//! several texts in a row, since none of the shipped ones has two and their order is promised.
+//! Its own file because the world must run what is shipped and not something like it. Two journeys more are added: one with
+//! several texts in a row, since none of the shipped ones has two and their order is promised, and one that sells.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +88,28 @@ do = "send"
 template = "order_confirmed"
 "#;
 
+/// Two texts that sell something, where the law says when and how often.
+const OFFERS: &str = r#"
+program = "acme"
+purpose = "marketing"
+ttl = "48h"
+correlation = "event.data.order"
+[trigger]
+type = "offer.made"
+[[step]]
+id = "offer"
+do = "send"
+template = "order_confirmed"
+[[step]]
+id = "pause"
+do = "wait"
+for = "1h"
+[[step]]
+id = "again"
+do = "send"
+template = "order_confirmed"
+"#;
+
 /// A shipped file could not be read as what it is.
 #[derive(Debug, thiserror::Error)]
 pub enum FixtureError {
@@ -154,6 +176,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         drafts.push(Draft::new(name, read::<Journey>(&path, text(&path))?, &templates));
     }
     drafts.push(Draft::new("series", read("series", SERIES)?, &templates));
+    drafts.push(Draft::new("offers", read("offers", OFFERS)?, &templates));
     let journeys = publish_all(store, now, &drafts).await?;
     let settings = dialect.account();
     let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce }));
@@ -173,7 +196,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         default_locale: "en".to_owned(),
         purposes: BTreeMap::new(),
         rules: Arc::new(Rules::shipped().clone()),
-        template_ids: BTreeMap::new(),
+        template_ids: BTreeMap::from([("IN".to_owned(), BTreeMap::from([("order_confirmed".to_owned(), "1107160000000000001".to_owned())]))]),
         accounts: accounts.into_iter().collect(),
         senders: vec![sender],
         programs: main.programs,

@@ -10,6 +10,7 @@ mod demo;
 mod explain;
 mod export;
 mod keys;
+mod number;
 mod rehearse;
 mod replay;
 mod send;
@@ -17,6 +18,7 @@ mod serve;
 mod sim;
 mod simulate;
 mod verify;
+mod when;
 
 use std::path::PathBuf;
 
@@ -51,6 +53,10 @@ enum Command {
     Send(send::Send),
     /// Say why a message is where it is.
     Explain(explain::Explain),
+    /// Say when a text may leave to a number, and draw the week.
+    When(when::When),
+    /// Say what a phone number tells: country, kind of line, time zones.
+    Number(number::NumberOf),
     /// Recompute all state from its history and compare.
     Verify(verify::Verify),
     /// Put something that gave up back to work, or list what did.
@@ -115,6 +121,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Verify(command) => command.run().await,
         Command::Replay(command) => command.run().await,
         Command::Simulate(command) => command.run(),
+        Command::When(command) => command.run(),
+        Command::Number(command) => command.run(),
         Command::Keys(command) => command.run().await,
     }
 }

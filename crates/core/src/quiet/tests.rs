@@ -208,7 +208,7 @@ fn compare(raw: &[Raw], zones: &[(&str, &Wall)], draw: &mut Draw) {
         Answer::Closed { until, closes, .. } => {
             let found = scan.first(true, minute, 14);
             assert!(!scan.permitted(minute), "{story}");
-            assert_eq!(found.map(at).unwrap_or(until.max(at(minute + 14 * 1_440))), until, "{story}");
+            assert_eq!(found.map_or(until.max(at(minute + 14 * 1_440)), at), until, "{story}");
             if let Some(found) = found {
                 assert_eq!(scan.first(false, found, 8).map(at), Some(closes), "{story}");
             }

@@ -161,7 +161,7 @@ fn draw(number: &Number, here: &Whereabouts, question: &Question<'_>, at: Time) 
     output::say("");
     let week = question.picture(at);
     let ruler = (0..24).step_by(3).map(|hour| format!("{hour:<6}")).collect::<Vec<_>>().concat();
-    output::say(format!("{:<12}{ruler}{}", "", week.zone).trim_end());
+    output::say(&format!("            {ruler}{}", week.zone));
     for day in &week.days {
         let blocks: String = (0..48).map(|block| if day.at(block * 30, 30) { '█' } else { '·' }).collect();
         let holiday = day.holiday.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();

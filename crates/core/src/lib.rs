@@ -24,6 +24,7 @@ pub mod gate;
 pub mod keyword;
 pub mod quiet;
 pub mod reason;
+pub mod sender;
 
 pub mod journey;
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quiet::Window;
+use crate::quiet::{Cap, Window};
 use crate::resolve::Unclear;
 use crate::retry::RetryPolicy;
 use crate::time::Span;
@@ -129,6 +129,9 @@ pub struct Policy {
     /// When texts may leave, in the recipient's zone; absent means at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// How many texts of this purpose somebody may get, beside the caps of the rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps: Vec<Cap>,
     /// How long after its making a text is still worth sending.
     pub ttl: Span,
     /// How often one text may fail for now before it fails for good.
@@ -167,6 +170,6 @@ impl Policy {
         };
         // A code that does not come is asked for again anyway, and is worth nothing a quarter of an hour later.
         let (unclear, within) = if purpose == Purpose::Otp { (Unclear::PreferDelivery, Span::secs(60)) } else { (Unclear::default(), resolve_within()) };
-        Policy { consent, double_opt_in: false, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within }
+        Policy { consent, double_opt_in: false, window, caps: Vec::new(), ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within }
     }
 }

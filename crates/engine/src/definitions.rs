@@ -4,6 +4,7 @@
 //! binary's concern; publishing versions to the store is here, since a run must find the version it keeps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use trunkline_connectors::crm::declared::Connector;
@@ -12,6 +13,7 @@ use trunkline_connectors::sms::Provider;
 use trunkline_connectors::source::Source;
 use trunkline_core::journey::{Journey, Step};
 use trunkline_core::purpose::{Policy, Purpose};
+use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
@@ -50,8 +52,10 @@ pub struct Account {
 /// A number that texts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
-    /// The number, E.164.
+    /// The number in E.164, a short code, or a name.
     pub number: String,
+    /// The countries in which it is registered, where that is asked.
+    pub registered: Vec<String>,
     /// The account it belongs to.
     pub account: String,
     /// How fast it may send.
@@ -170,6 +174,10 @@ pub struct Definitions {
     pub default_locale: String,
     /// The rules of each purpose.
     pub purposes: BTreeMap<Purpose, Policy>,
+    /// The rules of jurisdictions: hours, holidays and caps.
+    pub rules: Arc<Rules>,
+    /// The ids under which templates are registered, by country and template.
+    pub template_ids: BTreeMap<String, BTreeMap<String, String>>,
     /// Provider accounts by name.
     pub accounts: BTreeMap<String, Account>,
     /// Senders, the first one preferred.
@@ -206,6 +214,11 @@ impl Definitions {
     /// Whether there is a double opt-in anywhere.
     pub fn confirms(&self) -> bool {
         self.programs.values().any(|p| p.double_opt_in) || self.purposes.values().any(|p| p.double_opt_in)
+    }
+
+    /// The id under which a template is registered in a country.
+    pub fn template_id(&self, country: &str, template: &str) -> Option<&str> {
+        self.template_ids.get(country)?.get(template).map(String::as_str)
     }
 
     /// A sender by account and number.

@@ -26,7 +26,7 @@ impl Engine {
         let intent = if address.consent.erased.is_some() { Intent { body: ERASED.to_owned(), ..intent } } else { intent };
         let message = Message { id, intent, state, rev: 0, updated_at: now };
         let owes = self.owed(None, &message, address);
-        Ok(MessageChange { message, events: vec![(event, None)], owes, guard: None })
+        Ok(MessageChange { message, events: vec![(event, None)], owes, guard: None, sends: None })
     }
 
     /// A message after an event, with what that owes.
@@ -34,7 +34,7 @@ impl Engine {
         let state = message::apply(Some(&before.state), &event, now)?;
         let message = Message { state, updated_at: now, ..before.clone() };
         let owes = self.owed(Some(&before.state), &message, address);
-        Ok(MessageChange { message, events: vec![(event, dedupe)], owes, guard: None })
+        Ok(MessageChange { message, events: vec![(event, dedupe)], owes, guard: None, sends: None })
     }
 
     fn owed(&self, before: Option<&State>, message: &Message, address: &Address) -> Vec<Owe> {

@@ -3,11 +3,15 @@
 //! Its own file because the gate runs at two places and must see the same kind of facts at both; expressions of
 //! journeys and of connectors must mean the same everywhere.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use trunkline_core::consent::{Channel, ConsentState};
 use trunkline_core::gate::{self, Facts, Reach, Verdict};
 use trunkline_core::id::{AddressId, MessageId};
 use trunkline_core::number::{Number, NumberError};
+use trunkline_core::quiet::{self, Sent, Whereabouts};
+use trunkline_core::sender::Route;
 use trunkline_core::time::Time;
 use trunkline_core::zone;
 use trunkline_store::row::{Address, Event, Intent, Message, Place, Profile};
@@ -28,27 +32,55 @@ impl Engine {
             }
             None => (self.key.address("nowhere", owner), Place::Nowhere, Vec::new()),
         };
-        Address { id, place, zones, consent: ConsentState::default(), guard_version: 1 }
+        Address { id, place, zones, residences: BTreeMap::new(), sends: Vec::new(), consent: ConsentState::default(), guard_version: 1 }
     }
 
-    /// Asks the gate about an intent.
-    pub(crate) fn ask_gate(&self, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, now: Time) -> Verdict {
+    /// Everywhere that the holder of an address may be, and whatever binds the company itself.
+    pub fn whereabouts(&self, address: &Address) -> Whereabouts {
+        let mut here = address.whereabouts();
+        for jurisdiction in &self.definitions.rules.settings.jurisdictions {
+            here.bound_by(jurisdiction);
+        }
+        here
+    }
+
+    /// The address's sends with this one, if anything counts texts of its purpose; what answers a keyword is not counted.
+    pub(crate) fn counted(&self, message: &Message, address: &Address, now: Time) -> Option<Vec<Sent>> {
+        let purpose = message.intent.purpose;
+        let caps = self.definitions.rules.caps(purpose) || !self.definitions.policy(purpose).caps.is_empty();
+        (caps && !message.intent.origin.exempt()).then(|| quiet::sent(&address.sends, Sent { message: message.id, purpose, at: now }))
+    }
+
+    /// Asks the gate about an intent, which is or becomes this message.
+    pub(crate) fn ask_gate(&self, message: MessageId, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, now: Time) -> Verdict {
         let reach = match &address.place {
             Place::Sms(number) => Reach::Line(number.line()),
             Place::NotANumber { given, .. } => Reach::Impossible(Number::parse(given, None).err().unwrap_or(NumberError::Unreadable)),
             Place::Nowhere => Reach::Missing,
             Place::Erased => Reach::Erased,
         };
+        let here = self.whereabouts(address);
+        // The first one is the number's own country.
+        let country = match &address.place {
+            Place::Sms(_) => here.jurisdictions.first().map(String::as_str),
+            Place::NotANumber { .. } | Place::Nowhere | Place::Erased => None,
+        };
+        let registered = self.definitions.sender(&intent.account, &intent.sender).map(|s| s.registered.as_slice()).unwrap_or_default();
+        let template = country.zip(intent.template.as_ref()).is_some_and(|(country, (name, _))| self.definitions.template_id(country, name).is_some());
         let facts = Facts {
+            message,
             purpose: intent.purpose,
             policy: &self.definitions.policy_of(intent.purpose, &intent.program),
             program: &intent.program,
             deadline: intent.deadline,
             reach: &reach,
             consent: &address.consent,
-            zones: &address.zones,
+            rules: &self.definitions.rules,
+            jurisdictions: &here.jurisdictions,
+            zones: &here.zones,
+            sends: &address.sends,
             account: &intent.account,
-            sender: &intent.sender,
+            route: Route { sender: &intent.sender, country, registered, template },
             exempt: intent.origin.exempt(),
             behind,
         };

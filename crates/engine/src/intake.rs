@@ -130,7 +130,7 @@ impl Engine {
         let address = self.store.addresses(&[address.id]).await?.pop().unwrap_or(address);
         // The deadline counts from the first request, not from its retry.
         let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
-        let verdict = self.ask_gate(&intent, &address, None, now);
+        let verdict = self.ask_gate(reserved.message, &intent, &address, None, now);
         let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
         let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
         self.commit(now, Unit::one(Command::PutMessage(Box::new(change)))).await?;

@@ -68,7 +68,7 @@ impl Engine {
             return stop(run, "its version of the journey is not published");
         };
         let facts = journey_facts(scene.event, scene.profile);
-        let moved = published.journey.advance(&self.expr, step, *visit, *due, &scene.address.zones, &facts);
+        let moved = published.journey.advance(&self.expr, step, *visit, *due, &self.whereabouts(scene.address).zones, &facts);
         let mut commands = Vec::new();
         let (mut position, mut trail) = (moved.position, moved.trail);
         if let Some((step, visit, template)) = moved.send {
@@ -131,7 +131,7 @@ impl Engine {
         let (verdict, alert) = match rendered {
             Ok(_) => {
                 let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
-                let verdict = self.ask_gate(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
+                let verdict = self.ask_gate(id, &intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), now);
                 let alert = unreachable(&verdict, run, id);
                 (verdict, alert)
             }

@@ -115,7 +115,7 @@ impl Engine {
     /// claim does, and a key that the vendor still knows.
     fn repeat(&self, message: &Message, address: &Address, attempt: &Attempt, account: &Account, run_over: bool, now: Time) -> Plan {
         let resolution = account.provider.resolution();
-        let verdict = self.ask_gate(&message.intent, address, None, now);
+        let verdict = self.ask_gate(message.id, &message.intent, address, None, now);
         let cause = if !resolution.knows_key(attempt.claimed_at, now) {
             "the vendor may have forgotten the key, so that the same call could send a second text".to_owned()
         } else if run_over {
@@ -127,6 +127,7 @@ impl Engine {
             let request = self.request(message, address, attempt, account)?;
             let mut change = self.asked(message, address, attempt.n, Question::Repeat, now)?;
             change.guard = Some(address.guard_version);
+            change.sends = self.counted(message, address, now);
             return Some((Unit::one(Command::PutMessage(Box::new(change))), Some(self.question(message, attempt.n, Question::Repeat, request))));
         };
         let policy = self.definitions.policy(message.intent.purpose);
@@ -142,7 +143,9 @@ impl Engine {
     }
 
     fn question(&self, message: &Message, n: u32, how: Question, request: Request) -> Ask {
-        Ask { attempt: AttemptId { message: message.id, n }, how, request, claimed: self.clock.uptime(), deadline: message.intent.deadline }
+        let valid_until = message.state.attempts.iter().find(|a| a.n == n).and_then(|a| a.valid_until);
+        let deadline = valid_until.unwrap_or(message.intent.deadline);
+        Ask { attempt: AttemptId { message: message.id, n }, how, request, claimed: self.clock.uptime(), deadline }
     }
 
     /// When to ask again; at the end of the window at the latest, when it is given up.

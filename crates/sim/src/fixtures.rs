@@ -1,7 +1,7 @@
 //! The shipped configuration as stages see it, for the simulation and for tests.
 //!
-//! Its own file because the world must run what is shipped and not something like it. One journey more is added, with
-//! several texts in a row, since none of the shipped ones has two and their order is promised.
+//! Its own file because the world must run what is shipped and not something like it. Two journeys more are added: one with
+//! several texts in a row, since none of the shipped ones has two and their order is promised, and one that sells.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
+use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
@@ -87,6 +88,28 @@ do = "send"
 template = "order_confirmed"
 "#;
 
+/// Two texts that sell something, where the law says when and how often.
+const OFFERS: &str = r#"
+program = "acme"
+purpose = "marketing"
+ttl = "48h"
+correlation = "event.data.order"
+[trigger]
+type = "offer.made"
+[[step]]
+id = "offer"
+do = "send"
+template = "order_confirmed"
+[[step]]
+id = "pause"
+do = "wait"
+for = "1h"
+[[step]]
+id = "again"
+do = "send"
+template = "order_confirmed"
+"#;
+
 /// A shipped file could not be read as what it is.
 #[derive(Debug, thiserror::Error)]
 pub enum FixtureError {
@@ -153,6 +176,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         drafts.push(Draft::new(name, read::<Journey>(&path, text(&path))?, &templates));
     }
     drafts.push(Draft::new("series", read("series", SERIES)?, &templates));
+    drafts.push(Draft::new("offers", read("offers", OFFERS)?, &templates));
     let journeys = publish_all(store, now, &drafts).await?;
     let settings = dialect.account();
     let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce }));
@@ -165,12 +189,14 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
     }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
-    let sender = Sender { number: SENDER.to_owned(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
+    let sender = Sender { number: SENDER.to_owned(), registered: Vec::new(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
     Ok(Arc::new(Definitions {
         public_url: PUBLIC_URL.to_owned(),
         default_region: Some("US".to_owned()),
         default_locale: "en".to_owned(),
         purposes: BTreeMap::new(),
+        rules: Arc::new(Rules::shipped().clone()),
+        template_ids: BTreeMap::from([("IN".to_owned(), BTreeMap::from([("order_confirmed".to_owned(), "1107160000000000001".to_owned())]))]),
         accounts: accounts.into_iter().collect(),
         senders: vec![sender],
         programs: main.programs,

@@ -22,3 +22,5 @@ pub mod oracle;
 pub mod rehearse;
 pub mod watch;
 pub mod world;
+
+mod homes;

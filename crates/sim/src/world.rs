@@ -16,6 +16,7 @@ use rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
 use trunkline_core::clock::{Clock, ManualClock};
 use trunkline_core::id::{MessageId, hash16};
+use trunkline_core::purpose::Purpose;
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::dispatch::Call;
@@ -35,7 +36,7 @@ use crate::follower::Follower;
 use crate::oracle::{self, Proved, Violation};
 use crate::outgoing::OutgoingHook;
 use crate::shop::{Customer, Shop, ShopSettings};
-use crate::watch::Watch;
+use crate::watch::{Claim, Watch};
 
 /// What a run is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Outcome {
     pub crashes: u64,
     /// How many texts the vendor accepted.
     pub accepted: u64,
+    /// The jurisdictions in which marketing left.
+    pub marketing: BTreeSet<String>,
     /// A digest of everything that happened, in order.
     pub trace: String,
     /// Broken promises.
@@ -164,6 +167,7 @@ pub struct World {
     accepted: BTreeMap<MessageId, u32>,
     looked_calls: usize,
     looked_claims: usize,
+    marketing: BTreeSet<String>,
     forged: u64,
     actions: u64,
     crashes: u64,
@@ -222,6 +226,7 @@ impl World {
             accepted: BTreeMap::new(),
             looked_calls: 0,
             looked_claims: 0,
+            marketing: BTreeSet::new(),
             forged: 0,
             actions: 0,
             crashes: 0,
@@ -256,6 +261,7 @@ impl World {
             actions: self.actions,
             crashes: self.crashes,
             accepted: self.vendor.accepted().len() as u64,
+            marketing: self.marketing,
             trace: self.trace.iter().fold(String::new(), |out, b| out + &format!("{b:02x}")),
             violations: self.violations,
             story: self.story,
@@ -302,6 +308,7 @@ impl World {
             self.soon(day, Action::Order);
         }
         self.plan_clients(day);
+        self.plan_offers(day);
         for _ in 0..8 {
             self.soon(day, Action::PlanCrash);
             self.soon(day, Action::Forge);
@@ -381,15 +388,23 @@ impl World {
     fn check(&mut self) {
         let mut found = oracle::accepted_once(&self.vendor, &mut self.accepted, &mut self.looked_calls);
         let fresh: Vec<_> = self.watch.seen().claims.iter().skip(self.looked_claims).cloned().collect();
+        let looked_claims = self.looked_claims;
         self.looked_claims += fresh.len();
         let looked: Vec<_> = std::mem::take(&mut self.watch.seen().looked);
         for (attempt, evidence) in looked {
             let best = self.proved.get(&attempt).copied().max(Some(evidence));
             self.proved.extend(best.map(|best| (attempt, best)));
         }
-        for claim in &fresh {
-            let address = self.store.addresses(&[claim.message.intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
+        for (n, claim) in fresh.iter().enumerate() {
+            let intent = &claim.message.intent;
+            let address = self.store.addresses(&[intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
             found.extend(oracle::claim_allowed(claim, address.as_ref()));
+            let of_address = |other: &&Claim| other.message.intent.address == intent.address;
+            let earlier: Vec<Claim> = self.watch.seen().claims.iter().take(looked_claims + n + 1).filter(of_address).cloned().collect();
+            found.extend(oracle::claim_lawful(claim, &earlier, address.as_ref()));
+            if intent.purpose == Purpose::Marketing {
+                self.marketing.extend(oracle::hours::home_of(address.as_ref()).and_then(|home| home.jurisdictions.last()).map(|place| (*place).to_owned()));
+            }
         }
         if self.watch.seen().refusals < self.forged {
             found.push(Violation::new("I7", "a forged hook was not refused on record"));

@@ -8,6 +8,7 @@ use trunkline_core::id::{AddressId, EventId, HookId, MessageId, ProfileId};
 use trunkline_core::message;
 use trunkline_core::number::Number;
 use trunkline_core::owe::Owe;
+use trunkline_core::quiet::Sent;
 use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
 
@@ -47,6 +48,8 @@ pub struct MessageChange {
     pub owes: Vec<Owe>,
     /// For a claim: the address's `guard_version` as the gate saw it; compared and bumped.
     pub guard: Option<i64>,
+    /// For a claim that caps count: the address's sends with this one, written where the version is bumped.
+    pub sends: Option<Vec<Sent>>,
 }
 
 /// A message without its words: the same life, told by the same events.
@@ -92,6 +95,16 @@ pub enum Command {
     NoteConflict(Box<Conflict>),
     /// Makes an address if there is none.
     PutAddress(Box<Address>),
+    /// Says where a profile's holder of an address lives, or that it is not known; bumps the `guard_version` where that is
+    /// news. `Already` if it is not, or if there is no such address.
+    Reside {
+        /// The address.
+        address: AddressId,
+        /// The profile.
+        profile: ProfileId,
+        /// A country, or one with a state such as `US-TX`.
+        residence: Option<String>,
+    },
     /// Appends to an address's ledger and conversation, and changes its messages: all in one part, all or nothing.
     /// The address's `guard_version` is what the row must have, and is bumped. `Already` if the inbound text is known.
     News {

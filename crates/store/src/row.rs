@@ -18,6 +18,7 @@ use trunkline_core::message::State;
 use trunkline_core::number::Number;
 use trunkline_core::owe::{AlertKind, Subject};
 use trunkline_core::purpose::Purpose;
+use trunkline_core::quiet::{Sent, Whereabouts};
 use trunkline_core::segment::Size;
 use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
@@ -138,12 +139,30 @@ pub struct Address {
     pub id: AddressId,
     /// What it is.
     pub place: Place,
-    /// Every zone its holder may be in.
+    /// Every zone its holder may be in, as far as the number tells.
     pub zones: Vec<String>,
+    /// Where systems of record say that its holders live, such as `US-TX`, by profile.
+    pub residences: BTreeMap<ProfileId, String>,
+    /// What was handed over to it lately, of the purposes that caps count.
+    pub sends: Vec<Sent>,
     /// What the ledger says: a fold of it.
     pub consent: ConsentState,
     /// Bumped by every change that a claim must notice, and by every claim.
     pub guard_version: i64,
+}
+
+impl Address {
+    /// Everywhere that its holders may be, by the number and by what systems of record say.
+    pub fn whereabouts(&self) -> Whereabouts {
+        let mut here = match &self.place {
+            Place::Sms(number) => Whereabouts { zones: self.zones.clone(), ..Whereabouts::subject_to(number) },
+            Place::NotANumber { .. } | Place::Nowhere | Place::Erased => Whereabouts::default(),
+        };
+        for residence in self.residences.values() {
+            here.lives_in(residence);
+        }
+        here
+    }
 }
 
 /// One execution of a journey.

@@ -12,6 +12,7 @@ mod erase;
 mod explain;
 mod export;
 mod keys;
+mod number;
 mod proof;
 mod rehearse;
 mod replay;
@@ -20,6 +21,7 @@ mod serve;
 mod sim;
 mod simulate;
 mod verify;
+mod when;
 
 use std::path::PathBuf;
 
@@ -54,6 +56,10 @@ enum Command {
     Send(send::Send),
     /// Say why a message is where it is.
     Explain(explain::Explain),
+    /// Say when a text may leave to a number, and draw the week.
+    When(when::When),
+    /// Say what a phone number tells: country, kind of line, time zones.
+    Number(number::NumberOf),
     /// Recompute all state from its history and compare.
     Verify(verify::Verify),
     /// Bring consent in from a file, or write the ledger to one.
@@ -127,6 +133,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Erase(command) => command.run().await,
         Command::Replay(command) => command.run().await,
         Command::Simulate(command) => command.run(),
+        Command::When(command) => command.run(),
+        Command::Number(command) => command.run(),
         Command::Keys(command) => command.run().await,
     }
 }

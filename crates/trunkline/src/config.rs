@@ -21,6 +21,7 @@ use trunkline_store::{Store, StoreError};
 
 pub(crate) use diagnose::{Diagnoses, Diagnosis, Key, Problem, Severity};
 pub(crate) use files::Files;
+use files::SenderFile;
 
 /// A configuration without errors.
 pub(crate) struct Config {
@@ -106,8 +107,10 @@ impl Config {
             default_region: main.default_region.clone(),
             default_locale: main.default_locale.clone(),
             purposes: main.purposes.clone(),
+            rules: Arc::new(self.files.rules_in_force()),
+            template_ids: main.template_ids.clone(),
             accounts,
-            senders: main.senders.iter().map(|s| Sender { number: s.number.clone(), account: s.account.clone(), rate: s.rate, opt_out_reply: s.opt_out_reply }).collect(),
+            senders: main.senders.iter().map(sender).collect(),
             programs: main.programs.clone(),
             sources,
             journeys,
@@ -117,4 +120,8 @@ impl Config {
             connectors: connectors.collect(),
         }))
     }
+}
+
+fn sender(file: &SenderFile) -> Sender {
+    Sender { number: file.number.clone(), registered: file.registered.clone(), account: file.account.clone(), rate: file.rate, opt_out_reply: file.opt_out_reply }
 }

@@ -28,6 +28,7 @@ mod hook;
 mod ledger;
 mod timeline;
 mod view;
+mod week;
 
 mod clock;
 pub(crate) mod mask;

@@ -56,7 +56,8 @@ impl Found {
     /// Whether all of it was erased before.
     pub(super) fn nothing_is_left(&self) -> bool {
         let bare = self.messages.iter().all(|(m, _)| m.intent.body == ERASED && !m.state.claimable()) && self.heard.iter().all(|h| h.body == ERASED);
-        bare && self.address.place == Place::Erased && self.hooks.is_empty() && self.events.is_empty() && self.profiles.is_empty()
+        let nowhere = self.address.place == Place::Erased && self.address.residences.is_empty();
+        bare && nowhere && self.hooks.is_empty() && self.events.is_empty() && self.profiles.is_empty()
     }
 
     pub(super) fn remains(&self, erased_at: Time) -> Remains {

@@ -136,7 +136,7 @@ impl Engine {
         };
         let intent = keyword_intent(sender, key, program, text, origin, inbound, now);
         let id = MessageId::new(after.id.part(), inbound.received_at, hash16(&[b"answer", &inbound.id.0]));
-        let verdict: Verdict = self.ask_gate(&intent, after, None, now);
+        let verdict: Verdict = self.ask_gate(id, &intent, after, None, now);
         self.make(id, intent, message::Event::Made { verdict }, after, now).ok()
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use trunkline_core::time::Span;
 use trunkline_engine::intake::Taken;
 
+use super::people::ODD;
 use super::{Action, World};
 use crate::oracle::Violation;
 
@@ -39,6 +40,21 @@ impl World {
                     self.at(at, Action::Event(event("/logistics", "delivery.completed", &format!("y{n}-{copy}"), &data)));
                 }
             }
+        }
+    }
+
+    /// Plans what a shop offers to whoever agreed to it: a little more than caps permit.
+    pub(super) fn plan_offers(&mut self, day: u32) {
+        let people: Vec<(i64, String)> = self.customers.iter().skip(ODD).filter_map(|c| Some((c.id, c.phone.clone()?))).collect();
+        for (_, phone) in &people {
+            let at = self.now() + self.seconds(600);
+            self.at(at, Action::Consent { phone: phone.clone(), grant: true });
+        }
+        for n in 0..self.settings.orders {
+            let (customer, phone) = people[self.below(u32::try_from(people.len()).unwrap_or(1)) as usize].clone();
+            let data = json!({"order": format!("#O{n}"), "customer_id": customer, "phone": phone});
+            let at = self.now() + Span::mins(15) + self.seconds(day);
+            self.at(at, Action::Event(event("/offers", "offer.made", &format!("o{n}"), &data)));
         }
     }
 

@@ -8,6 +8,8 @@ mod determinism;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]
+mod hours;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod priorities;

@@ -1,5 +1,7 @@
 //! Fixed seeds, and every seed that ever broke a promise.
 
+use std::collections::BTreeSet;
+
 use trunkline_sim::world::{Outcome, Settings, World};
 
 static REGRESSIONS: &str = include_str!("regressions.txt");
@@ -10,11 +12,14 @@ fn run(seed: u64) -> Outcome {
 
 #[test]
 fn the_first_seeds_keep_every_promise() {
+    let mut places = BTreeSet::new();
     for seed in 0..20 {
         let outcome = run(seed);
+        places.extend(outcome.marketing.iter().cloned());
         assert!(outcome.violations.is_empty(), "seed {seed}: {:#?}\n{}", outcome.violations, outcome.story.join("\n"));
         assert!(outcome.accepted > 5 && outcome.actions > 500, "seed {seed} did next to nothing: {outcome:?}");
     }
+    assert!(places.len() >= 12, "marketing left in {places:?} only");
 }
 
 #[test]

@@ -8,10 +8,11 @@ use rusqlite::{Connection, params};
 use super::failed;
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "main", include_str!("../../migrations/sqlite/0001_main.sql")),
     (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql")),
     (3, "layout", include_str!("../../migrations/sqlite/0003_layout.sql")),
+    (7, "hours", include_str!("../../migrations/sqlite/0007_hours.sql")),
 ];
 
 /// How long a connection waits for another one.

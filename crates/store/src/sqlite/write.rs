@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
 use trunkline_core::consent::ConsentState;
-use trunkline_core::id::{AddressId, hash16};
+use trunkline_core::id::{AddressId, ProfileId, hash16};
 use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 
@@ -94,6 +94,7 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             params![address.id.0, address.id.part(), to_json(&address.place)?, to_json(&address.zones)?, to_json(&address.consent)?, address.guard_version],
         )
         .map(inserted),
+        Command::Reside { address, profile, residence } => reside(c, *address, *profile, residence.as_deref()),
         Command::News { address, guard_version, news: fresh, messages, owes: owed } => news(c, now, *address, *guard_version, fresh, messages, owes, tally).and_then(|applied| {
             if applied == Applied::Done {
                 owe_all(c, now, owed, owes)?;
@@ -224,6 +225,18 @@ fn put_profile(c: &Connection, profile: &Profile, moved: bool) -> Result<Applied
     let attributes = to_json(&profile.attributes)?;
     let id = profile.id;
     exec(c, sql, params![id.0, id.part(), profile.system, profile.external_id, attributes, profile.locale, profile.address.0, profile.updated_at.0, moved]).map(inserted)
+}
+
+fn reside(c: &Connection, id: AddressId, profile: ProfileId, residence: Option<&str>) -> Result<Applied, StoreError> {
+    let Some(mut address) = codec::first(c, "SELECT * FROM address WHERE id = ?1", params![id.0], codec::address)? else { return Ok(Applied::Already) };
+    if address.residences.get(&profile).map(String::as_str) == residence {
+        return Ok(Applied::Already);
+    }
+    match residence {
+        Some(residence) => address.residences.insert(profile, residence.to_owned()),
+        None => address.residences.remove(&profile),
+    };
+    exec(c, "UPDATE address SET residences = ?2, guard_version = guard_version + 1 WHERE id = ?1", params![id.0, to_json(&address.residences)?]).map(inserted)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of one command and what every command gets")]

@@ -60,7 +60,7 @@ pub(super) fn redact(c: &Connection, number: &Number) -> Result<Applied, StoreEr
 
 pub(super) fn address(c: &Connection, erasure: &Erasure) -> Result<Applied, StoreError> {
     let id = erasure.address;
-    let sql = "UPDATE address SET place = ?3, consent = ?4, guard_version = guard_version + 1 WHERE id = ?1 AND guard_version = ?2";
+    let sql = "UPDATE address SET place = ?3, consent = ?4, residences = '{}', guard_version = guard_version + 1 WHERE id = ?1 AND guard_version = ?2";
     let consent = ConsentState::fold(&erasure.ledger);
     matched(exec(c, sql, params![id.0, erasure.guard_version, to_json(&Place::Erased)?, to_json(&consent)?])?, "address")?;
     let kept: i64 = codec::first(c, "SELECT count(*) FROM ledger WHERE address = ?1", params![id.0], |row| row.get(0).map_err(failed))?.unwrap_or(0);

@@ -38,6 +38,7 @@ macro_rules! suite {
                     the_latest_profile_wins,
                     an_address_is_made_once,
                     every_kind_of_place_survives,
+                    a_residence_is_news_once,
                     addresses_are_walked_in_id_order;
                 runs:
                     a_run_is_made_once,
@@ -50,6 +51,7 @@ macro_rules! suite {
                     a_stale_change_leaves_nothing_behind,
                     a_copy_of_a_receipt_changes_nothing,
                     a_claim_needs_the_guard_it_saw,
+                    a_claim_counts_what_it_sends,
                     of_two_claims_one_wins,
                     counters_equal_a_recount;
                 lists:

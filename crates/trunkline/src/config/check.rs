@@ -3,6 +3,7 @@
 //! Its own file because these checks look across files. They run even if some file is broken, so that one run tells
 //! everything; they change nothing.
 
+mod hours;
 mod journeys;
 mod outward;
 
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 use trunkline_connectors::crm::declared::About;
 use trunkline_connectors::registry::{PROVIDERS, SOURCES};
 use trunkline_core::expr::{Engine, ExprError};
-use trunkline_core::number::Number;
 use trunkline_core::segment;
+use trunkline_core::sender;
 use trunkline_core::time::Span;
 use trunkline_engine::definitions::VerifyMode;
 
@@ -25,6 +26,7 @@ pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     let engine = Engine::new();
     main(files, found);
     outward::all(files, secrets, found);
+    hours::all(files, found);
     for (name, file) in &files.sources {
         source(name, file, files, &engine, found);
     }
@@ -82,17 +84,17 @@ fn main(files: &Files, found: &mut Diagnoses) {
     if main.senders.is_empty() {
         found.error(path, at!["senders"], "no sender is configured", "add [[senders]] with the number that texts come from");
     }
-    for (index, sender) in main.senders.iter().enumerate() {
-        if !main.accounts.contains_key(&sender.account) {
+    for (index, from) in main.senders.iter().enumerate() {
+        if !main.accounts.contains_key(&from.account) {
             let known: Vec<&str> = main.accounts.keys().map(String::as_str).collect();
-            let problem = format!("no account is called '{}'", sender.account);
+            let problem = format!("no account is called '{}'", from.account);
             found.error(path, at!["senders", index, "account"], &problem, &format!("use one of: {}", known.join(", ")));
         }
-        match Number::parse(&sender.number, None) {
-            Ok(number) if number.e164() == sender.number => {}
-            _ => found.error(path, at!["senders", index, "number"], "is not a number in E.164 form", "write it like \"+15005550006\""),
+        if sender::kind(&from.number).is_none() {
+            let fix = "write a number like \"+15005550006\", a short code, or a name of up to 11 letters and digits";
+            found.error(path, at!["senders", index, "number"], "is neither a number in E.164 form, a short code nor a name", fix);
         }
-        if sender.rate.per_second == 0 || sender.rate.burst == 0 {
+        if from.rate.per_second == 0 || from.rate.burst == 0 {
             found.error(path, at!["senders", index, "rate"], "lets nothing through", "give at least 1 for per_second and burst");
         }
     }

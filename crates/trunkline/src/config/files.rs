@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use trunkline_connectors::crm::declared::Definition;
 use trunkline_core::journey::Journey;
 use trunkline_core::purpose::{Policy, Purpose};
+use trunkline_core::quiet::{HoursSettings, RuleFile, Rules};
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
@@ -50,6 +51,11 @@ pub(crate) struct Main {
     pub(crate) systems: BTreeMap<String, System>,
     #[serde(default)]
     pub(crate) followers: BTreeMap<String, FollowerFile>,
+    #[serde(default)]
+    pub(crate) quiet_hours: HoursSettings,
+    /// The ids under which templates are registered, by country and template.
+    #[serde(default)]
+    pub(crate) template_ids: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// One of `[followers.<name>]`.
@@ -107,6 +113,12 @@ pub(crate) struct SenderFile {
     pub(crate) account: String,
     pub(crate) rate: Rate,
     pub(crate) opt_out_reply: OptOutReply,
+    /// The countries it is meant for: `check` refuses those that it cannot reach.
+    #[serde(default)]
+    pub(crate) countries: Vec<String>,
+    /// The countries in which it is registered, where that is asked.
+    #[serde(default)]
+    pub(crate) registered: Vec<String>,
 }
 
 /// One of `sources/*.toml`.
@@ -170,6 +182,8 @@ pub(crate) struct Files {
     pub(crate) connectors: BTreeMap<String, File<ConnectorFile>>,
     pub(crate) journeys: BTreeMap<String, File<Journey>>,
     pub(crate) templates: BTreeMap<String, Template>,
+    /// Rules of jurisdictions over the shipped ones.
+    pub(crate) rules: BTreeMap<String, File<RuleFile>>,
 }
 
 impl Files {
@@ -196,6 +210,8 @@ impl Files {
             programs: BTreeMap::new(),
             systems: BTreeMap::new(),
             followers: BTreeMap::new(),
+            quiet_hours: HoursSettings::default(),
+            template_ids: BTreeMap::new(),
         });
         Files {
             main: File { path, value },
@@ -203,7 +219,14 @@ impl Files {
             connectors: tables(directory, "connectors", found),
             journeys: tables(directory, "journeys", found),
             templates: templates(directory, found),
+            rules: tables(directory, "rules", found),
         }
+    }
+
+    /// The rules in force: the shipped ones with those of `rules/` over them, in order of their files' names.
+    pub(crate) fn rules_in_force(&self) -> Rules {
+        let files: Vec<&RuleFile> = self.rules.values().map(|file| &file.value).collect();
+        Rules::new(&files, self.main.value.quiet_hours.clone())
     }
 }
 

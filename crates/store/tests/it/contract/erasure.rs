@@ -3,6 +3,8 @@
 //! Its own file because nothing else takes anything away: each command must leave the rows of others alone, and be as
 //! good as nothing the second time.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use trunkline_core::consent::{ConsentAct, ConsentEntry, ConsentState, Terms};
 use trunkline_core::erase::{self, ERASED};
@@ -66,6 +68,8 @@ pub(crate) async fn an_address_loses_its_words(b: &Backend) {
         let text = b.put(queued(n, at(0))).await;
         texts.push(b.lead(&text, at(1), vec![claim(1, 1), accepted(1)]).await);
         heard(b, n).await;
+        let lives = Command::Reside { address: address(n).id, profile: ProfileId([n; 16]), residence: Some("US-TX".to_owned()) };
+        assert_eq!(b.one(at(12), lives).await, Did::Done);
     }
     let [erased, kept] = texts.as_slice() else { panic!("two texts") };
     let (before, beside) = (b.address(erased.intent.address).await, (b.address(kept.intent.address).await, told(b, kept).await));
@@ -93,7 +97,8 @@ pub(crate) async fn an_address_loses_its_words(b: &Backend) {
     assert_eq!(b.one(at(22), erasure(before.guard_version + 1, ledger.clone(), erased.rev)).await, Did::Done);
 
     let after = b.address(before.id).await;
-    assert_eq!(after, Address { place: Place::Erased, consent: ConsentState::fold(&ledger), guard_version: before.guard_version + 2, ..before });
+    let (consent, guard_version) = (ConsentState::fold(&ledger), before.guard_version + 2);
+    assert_eq!(after, Address { place: Place::Erased, residences: BTreeMap::new(), consent, guard_version, ..before });
     assert_eq!(b.store.ledger(after.id).await.unwrap(), ledger);
     let row = b.message(erased.id).await;
     assert_eq!((row.intent.body.as_str(), &row.state, row.rev), (ERASED, &erased.state, erased.rev));

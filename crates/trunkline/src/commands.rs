@@ -12,6 +12,7 @@ mod export;
 mod keys;
 mod rehearse;
 mod replay;
+mod segments;
 mod send;
 mod serve;
 mod sim;
@@ -49,6 +50,8 @@ enum Command {
     Rehearse(rehearse::Rehearse),
     /// Send one text.
     Send(send::Send),
+    /// Count the segments of texts: what they cost, where they are cut, what makes them dear.
+    Segments(segments::Segments),
     /// Say why a message is where it is.
     Explain(explain::Explain),
     /// Recompute all state from its history and compare.
@@ -111,6 +114,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Bench(command) => command.run().await,
         Command::Chaos(command) => command.run().await,
         Command::Send(command) => command.run().await,
+        Command::Segments(command) => command.run(),
         Command::Explain(command) => command.run().await,
         Command::Verify(command) => command.run().await,
         Command::Replay(command) => command.run().await,

@@ -65,16 +65,16 @@ struct Line {
     valid_to: String,
 }
 
-/// The rates for texts that go out, each with its line; or the first line that cannot be read. Lines about other things
-/// (numbers, texts that come in) are read and left alone.
-pub fn parse(text: &str) -> Result<Vec<(usize, Rate)>, CardError> {
+/// The rates for texts that go out; or the first line that cannot be read. Lines about other things (numbers, texts that
+/// come in) are read and left alone.
+pub fn parse(text: &str) -> Result<Vec<Rate>, CardError> {
     let mut reader = ReaderBuilder::new().comment(Some(b'#')).trim(Trim::All).from_reader(text.as_bytes());
     let head = reader.headers().map_err(|e| refused(1, &e))?.clone();
     let mut all = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| refused(1, &e))?;
         let line = record.position().map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
-        all.extend(rate(&record, &head, line)?.map(|rate| (line, rate)));
+        all.extend(rate(&record, &head, line)?);
     }
     Ok(all)
 }
@@ -179,7 +179,7 @@ mod tests {
     const HEAD: &str = "rate_id,provider,country,carrier,sender_type,direction,unit,per_unit,carrier_fee,fee_basis,currency,valid_from,valid_to,source\n";
 
     fn card(lines: &str) -> Result<Vec<Rate>, CardError> {
-        parse(&format!("# A card.\n{HEAD}{lines}")).map(|all| all.into_iter().map(|(_, rate)| rate).collect())
+        parse(&format!("# A card.\n{HEAD}{lines}"))
     }
 
     #[test]

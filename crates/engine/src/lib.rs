@@ -34,6 +34,7 @@ pub mod worker;
 pub mod explain;
 pub mod verify;
 
+mod compose;
 mod effects;
 mod facts;
 

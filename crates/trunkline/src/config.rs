@@ -19,6 +19,7 @@ use trunkline_core::time::Time;
 use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
+pub(crate) use check::{Preview, previews};
 pub(crate) use diagnose::{Diagnoses, Diagnosis, Key, Problem, Severity};
 pub(crate) use files::Files;
 
@@ -71,7 +72,7 @@ impl Config {
                 timeout: account.timeout,
             };
             if let Some(provider) = registry::provider(&settings) {
-                accounts.insert(name.clone(), Account { provider, verify: account.verify });
+                accounts.insert(name.clone(), Account { provider, verify: account.verify, smart_encoding: account.smart_encoding });
             }
         }
         let mut sources = BTreeMap::new();
@@ -107,14 +108,20 @@ impl Config {
             default_locale: main.default_locale.clone(),
             purposes: main.purposes.clone(),
             accounts,
-            senders: main.senders.iter().map(|s| Sender { number: s.number.clone(), account: s.account.clone(), rate: s.rate, opt_out_reply: s.opt_out_reply }).collect(),
+            senders: main.senders.iter().map(sender).collect(),
             programs: main.programs.clone(),
             sources,
             journeys,
             systems: main.systems.clone(),
             followers: followers.collect(),
             templates,
+            texts: main.templates.clone(),
+            rates: self.files.rates.values().flatten().cloned().collect(),
             connectors: connectors.collect(),
         }))
     }
+}
+
+fn sender(file: &files::SenderFile) -> Sender {
+    Sender { number: file.number.clone(), account: file.account.clone(), rate: file.rate, opt_out_reply: file.opt_out_reply, shift_tables: file.shift_tables.clone() }
 }

@@ -13,4 +13,6 @@ mod hooks;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod unclear;

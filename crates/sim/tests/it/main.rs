@@ -12,4 +12,6 @@ mod priorities;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod unclear;

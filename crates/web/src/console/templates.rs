@@ -115,7 +115,7 @@ pub(super) async fn show(State(console): State<Console>, signed_in: SignedIn, Pa
     Ok(page::html(StatusCode::OK, &TemplatePage { page, heading: name, locale: locale.to_owned(), choices, draft, counter, action }))
 }
 
-/// Counts where nobody waits behind it: texts are rendered for it, some of them many times.
+/// Counts where nobody waits behind it: texts are rendered for it, each twice.
 async fn counted<T: Send + 'static>(count: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(count).await.map_err(|_| Problem::Internal("the texts could not be counted"))
 }

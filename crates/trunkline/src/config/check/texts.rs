@@ -88,7 +88,7 @@ fn configured(files: &Files, engine: &Engine, found: &mut Diagnoses) {
     for (name, settings) in &main.templates {
         let Some(template) = files.templates.get(name) else {
             let known: Vec<&str> = files.templates.keys().map(String::as_str).collect();
-            found.error(path, at!["templates", name.as_str()], &format!("no template is called '{name}'"), &format!("use one of: {}", known.join(", ")));
+            found.warning(path, at!["templates", name.as_str()], &format!("no template is called '{name}'"), &format!("use one of: {}", known.join(", ")));
             continue;
         };
         let read: BTreeSet<String> = template.0.values().flat_map(|text| engine.names(text).unwrap_or_default()).collect();

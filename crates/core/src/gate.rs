@@ -13,7 +13,7 @@ use crate::quiet::{Answer, Counted, Forbids, Question, Rule, Rules, Sent};
 use crate::reason::{Cited, Reason};
 use crate::sender::{self, Route};
 use crate::time::Time;
-use crate::zone;
+use crate::zone::local;
 
 /// What is known of the recipient's number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,11 +204,6 @@ fn cited(rule: &Rule) -> Cited {
 /// The zones that were asked: somebody whose country is unknown is asked about in UTC.
 fn zones(facts: &Facts<'_>) -> Vec<String> {
     if facts.zones.is_empty() { vec!["UTC".to_owned()] } else { facts.zones.to_vec() }
-}
-
-/// An instant on the wall clock of a zone.
-fn local(zone: &str, at: Time, form: &str) -> String {
-    zone::clock(zone).map_or_else(|| at.to_string(), |tz| at.timestamp().to_zoned(tz.clone()).strftime(form).to_string())
 }
 
 fn order(facts: &Facts<'_>, now: Time) -> Option<Reason> {

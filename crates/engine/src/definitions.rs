@@ -12,14 +12,19 @@ use trunkline_connectors::follower::Follower;
 use trunkline_connectors::sms::Provider;
 use trunkline_connectors::source::Source;
 use trunkline_core::journey::{Journey, Step};
+use trunkline_core::preview::Settings;
+use trunkline_core::price;
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
+use trunkline_core::segment::Shift;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Time;
 use trunkline_store::row::Definition;
 use trunkline_store::{Command, Store, StoreError, Unit};
+
+use crate::compose::Wish;
 
 /// What to do with a hook whose signature does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +52,8 @@ pub struct Account {
     pub provider: Box<dyn Provider>,
     /// What to do with unsigned hooks.
     pub verify: VerifyMode,
+    /// Whether texts through it are made GSM-7 where that saves segments.
+    pub smart_encoding: bool,
 }
 
 /// A number that texts come from.
@@ -62,6 +69,8 @@ pub struct Sender {
     pub rate: Rate,
     /// Who answers STOP and HELP.
     pub opt_out_reply: OptOutReply,
+    /// The languages whose shift tables its route is known to carry.
+    pub shift_tables: Vec<Shift>,
 }
 
 /// What recipients sign up for.
@@ -79,6 +88,9 @@ pub struct Program {
     /// Whether a grant counts only after the person has confirmed it, whatever the purpose says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub double_opt_in: bool,
+    /// Whether its texts are made GSM-7 where that saves segments.
+    #[serde(default)]
+    pub smart_encoding: bool,
 }
 
 /// A system that emits events.
@@ -194,6 +206,10 @@ pub struct Definitions {
     pub followers: Vec<Follower>,
     /// Templates by name, for texts asked for through the API.
     pub templates: BTreeMap<String, Template>,
+    /// What is configured of templates, by name.
+    pub texts: BTreeMap<String, Settings>,
+    /// What segments cost.
+    pub rates: Vec<price::Rate>,
     /// Write-back connectors.
     pub connectors: Vec<Connector>,
 }
@@ -219,6 +235,15 @@ impl Definitions {
     /// The id under which a template is registered in a country.
     pub fn template_id(&self, country: &str, template: &str) -> Option<&str> {
         self.template_ids.get(country)?.get(template).map(String::as_str)
+    }
+
+    /// Whether a text through an account is made GSM-7 where that saves segments: what the request says, or else what
+    /// its template, its program or the account says.
+    pub(crate) fn smart_encoding(&self, account: &str, wish: Wish<'_>) -> bool {
+        let template = wish.template.and_then(|name| self.texts.get(name)).is_some_and(|settings| settings.smart_encoding);
+        let program = self.programs.get(wish.program).is_some_and(|program| program.smart_encoding);
+        let account = self.accounts.get(account).is_some_and(|account| account.smart_encoding);
+        wish.asked.unwrap_or(template || program || account)
     }
 
     /// A sender by account and number.

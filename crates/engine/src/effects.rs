@@ -23,7 +23,7 @@ impl Engine {
     pub(crate) fn make(&self, id: MessageId, intent: Intent, event: Event, address: &Address, now: Time) -> Result<MessageChange, Ignored> {
         let state = message::apply(None, &event, now)?;
         // Of a text to somebody who was erased only the fact that it was suppressed is kept.
-        let intent = if address.consent.erased.is_some() { Intent { body: ERASED.to_owned(), ..intent } } else { intent };
+        let intent = if address.consent.erased.is_some() { Intent { body: ERASED.to_owned(), written: None, ..intent } } else { intent };
         let message = Message { id, intent, state, rev: 0, updated_at: now };
         let owes = self.owed(None, &message, address);
         Ok(MessageChange { message, events: vec![(event, None)], owes, guard: None, sends: None })

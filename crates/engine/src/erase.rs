@@ -177,7 +177,7 @@ fn without_words(message: &Message, history: &[HistoryEntry], change: Option<&Me
     let state = message::fold(events.iter().map(|(event, at)| (event, *at))).unwrap_or_else(|| message.state.clone());
     let rev = message.rev + change.map_or(0, |change| i64::try_from(change.events.len()).unwrap_or(i64::MAX));
     let labels = message.intent.labels.iter().map(|(name, value)| (name.clone(), erase::without(value, digits))).collect();
-    let intent = Intent { body: ERASED.to_owned(), labels, ..message.intent.clone() };
+    let intent = Intent { body: ERASED.to_owned(), written: None, labels, ..message.intent.clone() };
     Erased { message: Message { intent, state, rev, ..message.clone() }, history: bodies }
 }
 

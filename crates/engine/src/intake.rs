@@ -8,16 +8,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trunkline_core::event::{FieldProblem, SourceEvent};
+use trunkline_core::expr::Reader;
 use trunkline_core::id::{EventId, MessageId, hash16};
 use trunkline_core::message;
 use trunkline_core::number::{Line, Number};
 use trunkline_core::purpose::Purpose;
-use trunkline_core::segment;
 use trunkline_core::source::{Mapped, Mapping};
 use trunkline_core::time::{Span, Time};
+use trunkline_core::zone;
 use trunkline_store::row::{Address, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
 
+use crate::compose::Wish;
 use crate::{Engine, Stage};
 
 /// What became of one event of a request.
@@ -58,6 +60,9 @@ pub struct SendRequest {
     /// Labels, such as the order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Whether it is made GSM-7 where that saves segments; absent means as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_encoding: Option<bool>,
 }
 
 /// Why a request was not done.
@@ -142,7 +147,8 @@ impl Engine {
     fn intent_of(&self, client: &str, request: &SendRequest, now: Time) -> Result<(Address, Intent), Vec<FieldProblem>> {
         let mut problems = Vec::new();
         let number = self.textable("to", &request.to, None).map_err(|p| problems.push(p)).ok();
-        let body = self.body_of(request).map_err(|p| problems.push(p)).ok();
+        let zones = number.as_ref().map(zone::candidates).unwrap_or_default();
+        let body = self.body_of(request, zones).map_err(|p| problems.push(p)).ok();
         let program = self.program_of(request.program.as_deref()).map_err(|p| problems.push(p)).ok();
         let sender = self.definitions.senders.first();
         if sender.is_none() {
@@ -158,6 +164,8 @@ impl Engine {
             return Err(problems);
         };
         let address = self.address_of(Some(number.e164()), None, "");
+        let name = template.as_ref().map(|(name, _)| name.as_str());
+        let composed = self.compose(body, sender, Wish { template: name, program: &program, asked: request.smart_encoding });
         let intent = Intent {
             address: address.id,
             profile: None,
@@ -167,8 +175,9 @@ impl Engine {
             program,
             account: sender.account.clone(),
             sender: sender.number.clone(),
-            size: segment::measure(&body),
-            body,
+            size: composed.size,
+            body: composed.body,
+            written: composed.written,
             template,
             deadline: now + request.ttl.unwrap_or_else(|| self.definitions.policy(request.purpose).ttl),
             created_at: now,
@@ -187,7 +196,7 @@ impl Engine {
         Ok(number)
     }
 
-    fn body_of(&self, request: &SendRequest) -> Result<(String, Option<(String, String)>), FieldProblem> {
+    fn body_of(&self, request: &SendRequest, zones: Vec<String>) -> Result<(String, Option<(String, String)>), FieldProblem> {
         match (&request.template, &request.body) {
             (Some(_), Some(_)) => Err(FieldProblem::new("body", "is given beside 'template'", "give one of the two")),
             (None, None) => Err(FieldProblem::new("body", "is missing", "give 'body', or 'template' with 'data'")),
@@ -198,10 +207,11 @@ impl Engine {
             (Some(name), None) => {
                 let template =
                     self.definitions.templates.get(name).ok_or_else(|| FieldProblem::new("template", format!("'{name}' does not exist"), "name a folder of templates/"))?;
-                let locale = request.locale.as_deref().unwrap_or(&self.definitions.default_locale);
+                let house = &self.definitions.default_locale;
+                let reader = Reader { locale: request.locale.as_ref().unwrap_or(house).clone(), zones, house: house.clone() };
                 let data = request.data.clone().unwrap_or(Value::Object(serde_json::Map::new()));
                 let rendered = template
-                    .render(&self.expr, locale, &data)
+                    .render(&self.expr, &reader, &data)
                     .map_err(|e| FieldProblem::new("data", format!("does not fill template '{name}': {e}"), "give every variable the template names"))?;
                 Ok((rendered.text, Some((name.clone(), rendered.locale))))
             }

@@ -6,19 +6,20 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use trunkline_core::expr::Reader;
 use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::MessageId;
 use trunkline_core::journey::{Journey, Position};
 use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::reason::Reason;
-use trunkline_core::segment;
 use trunkline_core::template::Template;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run, Trail};
 use trunkline_store::{Command, StoreError, Unit};
 
+use crate::compose::Wish;
 use crate::effects::{customer_alert, system_alert};
 use crate::facts::{find, journey_facts};
 use crate::{Engine, Stage, Tick};
@@ -106,12 +107,14 @@ impl Engine {
         let sender = self.definitions.senders.first().ok_or("no sender is configured")?;
         let run = scene.run;
         let id = MessageId::of_step(scene.address.id, due, run.id, step, visit);
-        let locale = scene.profile.locale.as_deref().unwrap_or(&self.definitions.default_locale);
+        let house = &self.definitions.default_locale;
+        let reader = Reader { locale: scene.profile.locale.as_ref().unwrap_or(house).clone(), zones: self.whereabouts(scene.address).zones, house: house.clone() };
         let rendered = match templates.get(template) {
-            Some(found) => found.render(&self.expr, locale, facts).map_err(|e| e.to_string()),
+            Some(found) => found.render(&self.expr, &reader, facts).map_err(|e| e.to_string()),
             None => Err("it does not exist in this version of the journey".to_owned()),
         };
-        let (body, used) = rendered.as_ref().map(|r| (r.text.clone(), r.locale.clone())).unwrap_or_default();
+        let (text, used) = rendered.as_ref().map(|r| (r.text.clone(), r.locale.clone())).unwrap_or_default();
+        let composed = self.compose(text, sender, Wish { template: Some(template), program: &journey.program, asked: None });
         let intent = Intent {
             address: scene.address.id,
             profile: Some(scene.profile.id),
@@ -121,8 +124,9 @@ impl Engine {
             program: journey.program.clone(),
             account: sender.account.clone(),
             sender: sender.number.clone(),
-            size: segment::measure(&body),
-            body,
+            size: composed.size,
+            body: composed.body,
+            written: composed.written,
             template: Some((template.to_owned(), used)),
             deadline: due + journey.ttl.unwrap_or_else(|| self.definitions.policy(journey.purpose).ttl),
             created_at: now,

@@ -37,6 +37,7 @@ pub mod explain;
 pub mod proof;
 pub mod verify;
 
+mod compose;
 mod effects;
 mod facts;
 

@@ -12,6 +12,8 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
+use trunkline_core::preview::Settings;
+use trunkline_core::price;
 use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
@@ -39,7 +41,7 @@ pub const CRM_TOKEN: &str = "crm-sandbox-token";
 pub const SENDER: &str = "+15005550006";
 
 /// Every file of the shipped configuration: (path, text).
-pub const SHIPPED: [(&str, &str); 19] = [
+pub const SHIPPED: [(&str, &str); 20] = [
     ("trunkline.toml", include_str!("../../../config/trunkline.toml")),
     ("sources/shopify.toml", include_str!("../../../config/sources/shopify.toml")),
     ("sources/logistics.toml", include_str!("../../../config/sources/logistics.toml")),
@@ -50,6 +52,7 @@ pub const SHIPPED: [(&str, &str); 19] = [
     ("journeys/order-shipped.toml", include_str!("../../../config/journeys/order-shipped.toml")),
     ("journeys/delivery-exception.toml", include_str!("../../../config/journeys/delivery-exception.toml")),
     ("journeys/appointment-reminder.toml", include_str!("../../../config/journeys/appointment-reminder.toml")),
+    ("rates/example.csv", include_str!("../../../config/rates/example.csv")),
     ("templates/order_confirmed/default.txt", include_str!("../../../config/templates/order_confirmed/default.txt")),
     ("templates/order_confirmed/fr.txt", include_str!("../../../config/templates/order_confirmed/fr.txt")),
     ("templates/order_confirmed/es.txt", include_str!("../../../config/templates/order_confirmed/es.txt")),
@@ -160,6 +163,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
     struct Main {
         programs: BTreeMap<String, Program>,
         systems: BTreeMap<String, System>,
+        templates: BTreeMap<String, Settings>,
     }
     #[derive(Deserialize)]
     struct Maps {
@@ -179,7 +183,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
     drafts.push(Draft::new("offers", read("offers", OFFERS)?, &templates));
     let journeys = publish_all(store, now, &drafts).await?;
     let settings = dialect.account();
-    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce }));
+    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce, smart_encoding: false }));
     let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
     let shop = SourceDefinition { system: maps.system, webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
     let mut sources = BTreeMap::from([("shopify".to_owned(), shop)]);
@@ -189,7 +193,10 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
     }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
-    let sender = Sender { number: SENDER.to_owned(), registered: Vec::new(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, opt_out_reply };
+    let rate = Rate { per_second: 20, burst: 20 };
+    let sender = Sender { number: SENDER.to_owned(), registered: Vec::new(), account: dialect.name().to_owned(), rate, opt_out_reply, shift_tables: Vec::new() };
+    let card = "rates/example.csv";
+    let rates = price::parse(text(card)).map_err(|e| FixtureError::File { path: card.to_owned(), problem: format!("line {}: {e}", e.line) })?;
     Ok(Arc::new(Definitions {
         public_url: PUBLIC_URL.to_owned(),
         default_region: Some("US".to_owned()),
@@ -213,6 +220,8 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
             timeout: Span::secs(15),
         }],
         templates,
+        texts: main.templates,
+        rates,
         connectors: vec![connector("crm")?, connector("crm_contacts")?],
     }))
 }
@@ -233,7 +242,7 @@ pub fn rehearsed(mut definitions: Definitions, journey: &str) -> Definitions {
             timeout: Span::secs(10),
         };
         if let Some(provider) = registry::provider(&settings) {
-            *account = Account { provider, verify: VerifyMode::Enforce };
+            *account = Account { provider, verify: VerifyMode::Enforce, smart_encoding: account.smart_encoding };
         }
     }
     definitions

@@ -291,8 +291,11 @@ pub struct Intent {
     pub account: String,
     /// The sender.
     pub sender: String,
-    /// The text, rendered once.
+    /// The text as it leaves, rendered once.
     pub body: String,
+    /// The text as it was written, where smart encoding replaced characters of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
     /// The template and locale it was rendered from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<(String, String)>,

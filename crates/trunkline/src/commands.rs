@@ -16,6 +16,7 @@ mod number;
 mod proof;
 mod rehearse;
 mod replay;
+mod segments;
 mod send;
 mod serve;
 mod sim;
@@ -54,6 +55,8 @@ enum Command {
     Rehearse(rehearse::Rehearse),
     /// Send one text.
     Send(send::Send),
+    /// Count the segments of texts: what they cost, where they are cut, what makes them dear.
+    Segments(segments::Segments),
     /// Say why a message is where it is.
     Explain(explain::Explain),
     /// Say when a text may leave to a number, and draw the week.
@@ -126,6 +129,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Bench(command) => command.run().await,
         Command::Chaos(command) => command.run().await,
         Command::Send(command) => command.run().await,
+        Command::Segments(command) => command.run(),
         Command::Explain(command) => command.run().await,
         Command::Verify(command) => command.run().await,
         Command::Consent(command) => command.run().await,

@@ -19,6 +19,7 @@ use trunkline_core::time::Time;
 use trunkline_engine::definitions::{Account, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
+pub(crate) use check::{Preview, previews};
 pub(crate) use diagnose::{Diagnoses, Diagnosis, Key, Problem, Severity};
 pub(crate) use files::Files;
 use files::SenderFile;
@@ -72,7 +73,7 @@ impl Config {
                 timeout: account.timeout,
             };
             if let Some(provider) = registry::provider(&settings) {
-                accounts.insert(name.clone(), Account { provider, verify: account.verify });
+                accounts.insert(name.clone(), Account { provider, verify: account.verify, smart_encoding: account.smart_encoding });
             }
         }
         let mut sources = BTreeMap::new();
@@ -117,11 +118,20 @@ impl Config {
             systems: main.systems.clone(),
             followers: followers.collect(),
             templates,
+            texts: main.templates.clone(),
+            rates: self.files.rates.values().flatten().cloned().collect(),
             connectors: connectors.collect(),
         }))
     }
 }
 
 fn sender(file: &SenderFile) -> Sender {
-    Sender { number: file.number.clone(), registered: file.registered.clone(), account: file.account.clone(), rate: file.rate, opt_out_reply: file.opt_out_reply }
+    Sender {
+        number: file.number.clone(),
+        registered: file.registered.clone(),
+        account: file.account.clone(),
+        rate: file.rate,
+        opt_out_reply: file.opt_out_reply,
+        shift_tables: file.shift_tables.clone(),
+    }
 }

@@ -19,6 +19,7 @@ mod overview;
 mod proof;
 mod runs;
 mod search;
+mod templates;
 mod unclear;
 mod webhooks;
 
@@ -95,6 +96,8 @@ pub fn router(console: Console) -> Router {
         .route("/journeys", get(journeys::list))
         .route("/journeys/{name}", get(journeys::show))
         .route("/runs/{id}", get(runs::show))
+        .route("/templates", get(templates::list))
+        .route("/templates/{name}", get(templates::show))
         .route("/webhooks", get(webhooks::received))
         .route("/webhooks/refused", get(webhooks::refused))
         .route("/webhooks/{id}", get(webhooks::show))

@@ -55,7 +55,18 @@ impl Bench {
 
     /// Asks for a text; gives its word and why.
     async fn send(&self, purpose: Purpose, body: &str) -> (String, String) {
-        let request = SendRequest { to: NUMBER.into(), template: None, data: None, body: Some(body.into()), locale: None, purpose, program: None, ttl: None, labels: [].into() };
+        let request = SendRequest {
+            to: NUMBER.into(),
+            template: None,
+            data: None,
+            body: Some(body.into()),
+            locale: None,
+            purpose,
+            program: None,
+            ttl: None,
+            labels: [].into(),
+            smart_encoding: None,
+        };
         let message = self.engine.send_text("test", body, &request).await.unwrap();
         self.clock.advance(Span::mins(1));
         (message.state.word().to_owned(), trunkline_engine::explain::because(&message))

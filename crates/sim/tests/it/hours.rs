@@ -44,7 +44,18 @@ impl Desk {
     async fn send(&mut self, to: &str, purpose: Purpose) -> Message {
         self.sent += 1;
         let key = format!("key {}", self.sent);
-        let request = SendRequest { to: to.into(), template: None, data: None, body: Some("An offer.".into()), locale: None, purpose, program: None, ttl: None, labels: [].into() };
+        let request = SendRequest {
+            to: to.into(),
+            template: None,
+            data: None,
+            body: Some("An offer.".into()),
+            locale: None,
+            purpose,
+            program: None,
+            ttl: None,
+            labels: [].into(),
+            smart_encoding: None,
+        };
         self.engine.send_text("test", &key, &request).await.unwrap()
     }
 

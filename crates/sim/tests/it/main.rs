@@ -16,4 +16,6 @@ mod priorities;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod unclear;

@@ -76,6 +76,7 @@ impl Bench {
             program: None,
             ttl: None,
             labels: [].into(),
+            smart_encoding: None,
         };
         self.engine.send_text("test", &format!("{to}{}", self.now()), &request).await.unwrap().id
     }

@@ -35,8 +35,7 @@ impl NumberOf {
     pub(crate) fn run(self) -> anyhow::Result<u8> {
         let region = InForce::read(&self.place)?.region;
         let Some(number) = &self.number else {
-            let output = std::io::stdout().lock();
-            ndjson::each_line(stdin().lock(), output, |line| answer_line(line, region.as_deref()))?;
+            ndjson::each_line(stdin().lock(), output::stream(), |line| answer_line(line, region.as_deref()))?;
             return Ok(EXIT_OK);
         };
         let told = answer(number, region.as_deref());

@@ -94,8 +94,7 @@ impl When {
         let now = || SystemClock::new().now();
         anyhow::ensure!(self.number.is_some() == self.purpose.is_some(), "give a number and --purpose, or neither with --json");
         let (Some(number), Some(purpose)) = (&self.number, self.purpose) else {
-            let output = std::io::stdout().lock();
-            ndjson::each_line(stdin().lock(), output, |line| answer_line(&in_force, line, now))?;
+            ndjson::each_line(stdin().lock(), output::stream(), |line| answer_line(&in_force, line, now))?;
             return Ok(EXIT_OK);
         };
         let number = match Number::parse(number, in_force.region.as_deref()) {
@@ -149,7 +148,7 @@ fn answer(question: &Question<'_>, at: Time) -> Value {
 
 fn draw(number: &Number, here: &Whereabouts, question: &Question<'_>, at: Time) {
     let zone = here.zones.first().map_or("UTC", String::as_str);
-    let local = |time: Time| zone::zone(zone).map_or_else(|| time.to_string(), |tz| time.timestamp().to_zoned(tz).strftime("%a %-d %b %H:%M %Z").to_string());
+    let local = |time: Time| zone::local(zone, time, "%a %-d %b %H:%M %Z");
     let places = if here.jurisdictions.is_empty() { "an unknown country".to_owned() } else { here.jurisdictions.join(", ") };
     let verdict = match question.ask(at) {
         Answer::Any => "may leave at any hour: no rule binds it".to_owned(),

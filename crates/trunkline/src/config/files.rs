@@ -10,15 +10,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use trunkline_connectors::crm::declared::Definition;
 use trunkline_core::journey::Journey;
+use trunkline_core::preview::Settings;
+use trunkline_core::price;
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::quiet::{HoursSettings, RuleFile, Rules};
 use trunkline_core::rate::Rate;
+use trunkline_core::segment::Shift;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Span;
 use trunkline_engine::definitions::{OptOutReply, Program, System, VerifyMode};
 
-use super::diagnose::Diagnoses;
+use super::diagnose::{Diagnoses, Severity};
 
 /// A file and what it says.
 #[derive(Debug, Clone)]
@@ -56,6 +59,8 @@ pub(crate) struct Main {
     /// The ids under which templates are registered, by country and template.
     #[serde(default)]
     pub(crate) template_ids: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(crate) templates: BTreeMap<String, Settings>,
 }
 
 /// One of `[followers.<name>]`.
@@ -99,6 +104,8 @@ pub(crate) struct AccountFile {
     pub(crate) base_url: Option<String>,
     #[serde(default = "ten_seconds")]
     pub(crate) timeout: Span,
+    #[serde(default)]
+    pub(crate) smart_encoding: bool,
 }
 
 fn ten_seconds() -> Span {
@@ -119,6 +126,8 @@ pub(crate) struct SenderFile {
     /// The countries in which it is registered, where that is asked.
     #[serde(default)]
     pub(crate) registered: Vec<String>,
+    #[serde(default)]
+    pub(crate) shift_tables: Vec<Shift>,
 }
 
 /// One of `sources/*.toml`.
@@ -184,6 +193,7 @@ pub(crate) struct Files {
     pub(crate) templates: BTreeMap<String, Template>,
     /// Rules of jurisdictions over the shipped ones.
     pub(crate) rules: BTreeMap<String, File<RuleFile>>,
+    pub(crate) rates: BTreeMap<String, Vec<price::Rate>>,
 }
 
 impl Files {
@@ -212,6 +222,7 @@ impl Files {
             followers: BTreeMap::new(),
             quiet_hours: HoursSettings::default(),
             template_ids: BTreeMap::new(),
+            templates: BTreeMap::new(),
         });
         Files {
             main: File { path, value },
@@ -220,6 +231,7 @@ impl Files {
             journeys: tables(directory, "journeys", found),
             templates: templates(directory, found),
             rules: tables(directory, "rules", found),
+            rates: rates(directory, found),
         }
     }
 
@@ -270,6 +282,27 @@ fn templates(directory: &Path, found: &mut Diagnoses) -> BTreeMap<String, Templa
         }
         if !texts.is_empty() {
             all.insert(name, Template(texts));
+        }
+    }
+    all
+}
+
+/// The rate cards of `rates/*.csv`.
+fn rates(directory: &Path, found: &mut Diagnoses) -> BTreeMap<String, Vec<price::Rate>> {
+    let mut all = BTreeMap::new();
+    for path in entries(directory, "rates").into_iter().filter(|p| p.extension().is_some_and(|e| e == "csv")) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = match std::fs::read_to_string(directory.join(&path)) {
+            Ok(text) => text,
+            Err(error) => {
+                found.missing(&path, &format!("cannot be read: {error}"), "save it as UTF-8");
+                continue;
+            }
+        };
+        found.keep(&path, text.clone());
+        match price::parse(&text) {
+            Ok(card) => drop(all.insert(name, card)),
+            Err(error) => found.at_line(Severity::Error, &path, error.line, "", &error.problem, "compare it with the shipped rates/example.csv"),
         }
     }
     all

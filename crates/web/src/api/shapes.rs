@@ -36,8 +36,10 @@ pub(crate) struct MessageShape {
     program: String,
     /// The sender.
     sender: String,
-    /// The text.
+    /// The text as it leaves.
     body: String,
+    /// The text as it was written, where smart encoding replaced characters of it.
+    written: Option<String>,
     /// How many segments it takes.
     segments: u32,
     /// `gsm7` or `ucs2`.
@@ -90,6 +92,7 @@ impl MessageShape {
             program: intent.program.clone(),
             sender: intent.sender.clone(),
             body: intent.body.clone(),
+            written: intent.written.clone(),
             segments: intent.size.segments,
             encoding: serde_json::to_value(intent.size.encoding).unwrap_or_default(),
             labels: intent.labels.clone(),

@@ -73,7 +73,7 @@ pub(super) fn of(engine: &Engine, address: &Address, now: Time) -> (Vec<Week>, O
 
 fn week(question: &Question<'_>, answer: &Answer<'_>, now: Time) -> Week {
     let picture = question.picture(now);
-    let local = |at: Time| zone::zone(&picture.zone).map_or_else(|| at.to_string(), |tz| at.timestamp().to_zoned(tz).strftime("%a %H:%M %Z").to_string());
+    let local = |at: Time| zone::local(&picture.zone, at, "%a %H:%M %Z");
     let verdict = match answer {
         Answer::Any => "may leave at any hour".to_owned(),
         Answer::Open { until } => format!("may leave now, until {} there", local(*until)),

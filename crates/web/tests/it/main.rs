@@ -15,4 +15,6 @@ mod hooks;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod unclear;

@@ -75,7 +75,7 @@ pub(crate) async fn an_address_loses_its_words(b: &Backend) {
     let (before, beside) = (b.address(erased.intent.address).await, (b.address(kept.intent.address).await, told(b, kept).await));
     let erasing = ConsentEntry { act: ConsentAct::Erase, evidence: "her letter".to_owned(), ..stop("") };
     let history: Vec<(i64, Value)> = told(b, erased).await.iter().zip(1..).map(|(event, seq)| (seq, serde_json::to_value(erase::event(event, DIGITS)).unwrap())).collect();
-    let message = Message { intent: Intent { body: ERASED.to_owned(), ..erased.intent.clone() }, ..erased.clone() };
+    let message = Message { intent: Intent { body: ERASED.to_owned(), written: None, ..erased.intent.clone() }, ..erased.clone() };
     let erasure = |guard_version: i64, ledger: Vec<ConsentEntry>, rev: i64| {
         let messages = vec![Erased { message: Message { rev, ..message.clone() }, history: history.clone() }];
         Command::EraseAddress(Box::new(Erasure { address: before.id, guard_version, ledger, messages }))
@@ -101,7 +101,7 @@ pub(crate) async fn an_address_loses_its_words(b: &Backend) {
     assert_eq!(after, Address { place: Place::Erased, residences: BTreeMap::new(), consent, guard_version, ..before });
     assert_eq!(b.store.ledger(after.id).await.unwrap(), ledger);
     let row = b.message(erased.id).await;
-    assert_eq!((row.intent.body.as_str(), &row.state, row.rev), (ERASED, &erased.state, erased.rev));
+    assert_eq!((row.intent.body.as_str(), row.intent.written.as_deref(), &row.state, row.rev), (ERASED, None, &erased.state, erased.rev));
     assert_eq!(told(b, &row).await.len(), 3);
     assert_eq!(b.store.inbound_of(after.id, 10).await.unwrap().iter().map(|i| i.body.clone()).collect::<Vec<_>>(), [ERASED]);
     assert_eq!((b.address(kept.intent.address).await, told(b, kept).await), beside);

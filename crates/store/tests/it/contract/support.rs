@@ -274,6 +274,7 @@ pub(crate) fn made(n: u8, now: Time, verdict: Verdict) -> MessageChange {
         account: "main".to_owned(),
         sender: SENDER.to_owned(),
         body: body.to_owned(),
+        written: Some("as it was written".to_owned()),
         template: Some(("shipped".to_owned(), "en".to_owned())),
         size: segment::measure(body),
         deadline: now + Span::hours(4),

@@ -12,6 +12,8 @@ pub mod number;
 pub mod purpose;
 pub mod zone;
 
+mod csv;
+
 pub mod expr;
 mod locale;
 pub mod segment;

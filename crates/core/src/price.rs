@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
 use serde::Deserialize;
+use serde::de::value::{Error, MapDeserializer};
+
+use crate::csv::{Cell, cells};
 
 /// What one segment costs somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,22 +68,27 @@ struct Line {
 }
 
 /// The rates for texts that go out; or the first line that cannot be read. Lines about other things (numbers, texts that
-/// come in) are read and left alone.
+/// come in) are read and left alone, and so are remarks, which begin with `#`.
 pub fn parse(text: &str) -> Result<Vec<Rate>, CardError> {
-    let mut reader = ReaderBuilder::new().comment(Some(b'#')).trim(Trim::All).from_reader(text.as_bytes());
-    let head = reader.headers().map_err(|e| refused(1, &e))?.clone();
+    let lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().map(|line| if line.starts_with('#') { "" } else { line }).collect();
+    let rows = cells(&lines.join("\n")).map_err(|broken| CardError { line: broken.place.0, problem: format!("a value {}: {}", broken.problem, broken.fix) })?;
+    let mut rows = rows.iter();
+    let Some(head) = rows.next() else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| refused(1, &e))?;
-        let line = record.position().map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
-        all.extend(rate(&record, &head, line)?);
+    for row in rows {
+        let line = row.first().map_or(1, |cell| cell.place.0);
+        all.extend(rate(head, row, line)?);
     }
     Ok(all)
 }
 
-fn rate(record: &StringRecord, head: &StringRecord, line: usize) -> Result<Option<Rate>, CardError> {
+fn rate(head: &[Cell], row: &[Cell], line: usize) -> Result<Option<Rate>, CardError> {
     let wrong = |problem: String| CardError { line, problem };
-    let row: Line = record.deserialize(Some(head)).map_err(|e| refused(line, &e))?;
+    if row.len() != head.len() {
+        return Err(wrong(format!("has {} values, and {} columns are named", row.len(), head.len())));
+    }
+    let fields = head.iter().zip(row).map(|(name, value)| (name.text.trim(), value.text.trim()));
+    let row = Line::deserialize(MapDeserializer::<_, Error>::new(fields)).map_err(|e| wrong(e.to_string()))?;
     if row.direction != "outbound" || row.unit != "segment" {
         return Ok(None);
     }
@@ -115,11 +122,6 @@ fn rate(record: &StringRecord, head: &StringRecord, line: usize) -> Result<Optio
         valid_from: row.valid_from,
         valid_to: row.valid_to,
     }))
-}
-
-fn refused(line: usize, error: &csv::Error) -> CardError {
-    let at = error.position().and_then(|at| usize::try_from(at.line()).ok());
-    CardError { line: at.unwrap_or(line), problem: error.to_string() }
 }
 
 /// A decimal text in micro-units; an empty one is nothing.

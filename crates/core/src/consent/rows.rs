@@ -3,12 +3,12 @@
 //! Its own room because a file comes from people: a row that is wrong names its line and column and what would mend it,
 //! and one wrong row keeps the whole file out. What a row's fate is, is decided here too; nothing is written here.
 
-mod csv;
 mod read;
 
 use std::collections::BTreeSet;
 
 use super::{ConsentAct, ConsentEntry, ConsentState};
+use crate::csv;
 use crate::id::hash16;
 use crate::number::Number;
 

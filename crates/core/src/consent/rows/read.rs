@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::csv::{Cell, cells};
 use super::{COLUMNS, Format, Row, RowProblem};
 use crate::consent::{Basis, Channel, ConsentAct, ConsentEntry, Source, Terms, is_jurisdiction};
+use crate::csv::{Cell, cells};
 use crate::number::{Line, Number};
 use crate::purpose::Purpose;
 use crate::time::{Span, Time};
@@ -80,8 +80,8 @@ fn unknown(place: (usize, usize), name: &str) -> RowProblem {
 fn of_csv(text: &str, problems: &mut Vec<RowProblem>) -> Vec<Raw> {
     let mut rows = match cells(text) {
         Ok(rows) => rows.into_iter(),
-        Err(problem) => {
-            problems.push(problem);
+        Err(broken) => {
+            problems.push(RowProblem::new(broken.place, "", broken.problem, broken.fix));
             return Vec::new();
         }
     };

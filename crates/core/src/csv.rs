@@ -1,20 +1,35 @@
 //! CSV as RFC 4180 has it, with the place of every value.
 //!
 //! Its own file because the place is the point: whoever mends a file of a hundred thousand rows needs line and column of
-//! the value, which readers made for speed do not keep. It knows nothing of consent.
+//! the value, which readers made for speed do not keep. It knows nothing of what the values mean.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::RowProblem;
-
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     /// What it says.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Its line and column.
-    pub(super) place: (usize, usize),
+    pub(crate) place: (usize, usize),
+}
+
+/// What is no CSV: where, why, and what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// The line and column of the value.
+    pub(crate) place: (usize, usize),
+    /// What is wrong with it.
+    pub(crate) problem: &'static str,
+    /// What to do.
+    pub(crate) fix: &'static str,
+}
+
+impl Broken {
+    fn at(place: (usize, usize), problem: &'static str, fix: &'static str) -> Broken {
+        Broken { place, problem, fix }
+    }
 }
 
 struct Scan<'a> {
@@ -23,7 +38,7 @@ struct Scan<'a> {
 }
 
 /// The values of a text, row by row. Blank lines are no rows.
-pub(super) fn cells(text: &str) -> Result<Vec<Vec<Cell>>, RowProblem> {
+pub(crate) fn cells(text: &str) -> Result<Vec<Vec<Cell>>, Broken> {
     let mut scan = Scan { chars: text.chars().peekable(), place: (1, 1) };
     let (mut rows, mut row) = (Vec::new(), Vec::new());
     loop {
@@ -52,7 +67,7 @@ impl Scan<'_> {
         self.chars.peek().is_none_or(|c| matches!(c, ',' | '\n'))
     }
 
-    fn cell(&mut self) -> Result<Cell, RowProblem> {
+    fn cell(&mut self) -> Result<Cell, Broken> {
         let place = self.place;
         let mut text = String::new();
         if self.chars.peek() == Some(&'"') {
@@ -61,7 +76,7 @@ impl Scan<'_> {
         }
         while !self.ends() {
             match self.take() {
-                Some('"') => return Err(RowProblem::new(place, "", "has a quote in the middle of a value", "put the whole value in quotes, and write each quote inside twice")),
+                Some('"') => return Err(Broken::at(place, "has a quote in the middle of a value", "put the whole value in quotes, and write each quote inside twice")),
                 other => text.extend(other),
             }
         }
@@ -69,7 +84,7 @@ impl Scan<'_> {
     }
 
     /// What stands between quotes, up to the closing one.
-    fn quoted(&mut self, place: (usize, usize), text: &mut String) -> Result<(), RowProblem> {
+    fn quoted(&mut self, place: (usize, usize), text: &mut String) -> Result<(), Broken> {
         loop {
             match self.take() {
                 Some('"') if self.chars.peek() == Some(&'"') => {
@@ -77,16 +92,16 @@ impl Scan<'_> {
                     text.push('"');
                 }
                 Some('"') if self.ends() => return Ok(()),
-                Some('"') => return Err(RowProblem::new(place, "", "has text behind its closing quote", "write a quote inside of a quoted value twice")),
+                Some('"') => return Err(Broken::at(place, "has text behind its closing quote", "write a quote inside of a quoted value twice")),
                 Some(c) => text.push(c),
-                None => return Err(RowProblem::new(place, "", "opens a quote that nothing closes", "close it, or write a quote inside of a quoted value twice")),
+                None => return Err(Broken::at(place, "opens a quote that nothing closes", "close it, or write a quote inside of a quoted value twice")),
             }
         }
     }
 }
 
 /// A value as it is written.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = !text.contains([',', '"', '\n', '\r']) && text.trim() == text;
     if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }

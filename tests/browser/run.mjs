@@ -192,6 +192,17 @@ try {
   check('a run says what it passed and made', /order-confirmed/.test(await body()) && (await page.locator('.rows tbody tr').count()) > 0, await body());
   await shoot('run');
 
+  await page.goto(`${consoleUrl}/templates`);
+  check('templates are listed with their sizes', /order_shipped/.test(await body()) && /GSM-7, \d/.test(await body()), await body());
+  await shoot('templates');
+  await page.locator('main a[href="/templates/order_shipped"]').click();
+  await page.waitForURL(/\/templates\/order_shipped/);
+  check('a text says what it costs', /At worst: \d segments?, GSM-7/.test(await body()) && /everywhere else/.test(await body()), await body());
+  await page.fill('#draft', 'Acme: it’s here');
+  await page.waitForFunction(() => /turns it to UCS-2/.test(document.getElementById('counter').innerText), null, { timeout: 10000 });
+  check('the counter follows what is written', /U\+2019/.test(await page.locator('#counter').innerText()));
+  await shoot('template');
+
   await page.goto(`${consoleUrl}/webhooks?lane=receipt`);
   check('webhooks are listed by kind', /receipt/.test(await body()) && (await page.locator('main .item').count()) > 0);
   await shoot('webhooks');

@@ -1,16 +1,21 @@
 //! The one expression language of the configuration: conditions, mappings and texts.
 //!
 //! Its own file because expressions come from people and data from strangers: undefined names are errors, fuel
-//! bounds the work, output is capped. It knows no domain types; callers pass JSON.
+//! bounds the work, output is capped. It knows no domain types; callers pass JSON. What texts do with values for their
+//! reader is in `filters`.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use minijinja::value::{Rest, Serde, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use minijinja::value::{Rest, Serde, ValueKind, merge_maps};
+use minijinja::{Environment, Error, ErrorKind, Expression, Template, UndefinedBehavior, Value};
 use serde::Deserialize;
+
+mod filters;
+
+pub use filters::Reader;
 
 /// The steps an expression or text may take.
 const FUEL: u64 = 100_000;
@@ -64,6 +69,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env.set_recursion_limit(40);
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     env.add_function("maybe", maybe);
+    filters::add_to(&mut env);
     env.set_loader(|text| Ok(Some(text.to_owned())));
     env
 });
@@ -122,21 +128,33 @@ impl Engine {
     pub fn render(&self, source: &str, facts: &serde_json::Value, cap: usize) -> Result<String, ExprError> {
         let facts = Value::from(Serde(facts));
         let template = ENVIRONMENT.get_template(source).map_err(|e| classify(&e, &[], &facts))?;
-        let mut out = Capped { bytes: Vec::new(), cap, burst: false };
-        let result = template.render_captured_to(&facts, &mut out).map(|_| ());
-        if out.burst {
-            return Err(ExprError::TooLong { cap });
-        }
-        result.map_err(|e| classify(&e, &template.undeclared_variables(true).into_iter().collect::<Vec<_>>(), &facts))?;
-        String::from_utf8(out.bytes).map_err(|e| ExprError::Run { line: 1, problem: e.to_string() })
+        draw(&template, &facts, None, cap)
+    }
+
+    /// A rendered text of at most `cap` bytes, its numbers and times as the reader writes them.
+    pub fn render_for(&self, source: &str, facts: &serde_json::Value, reader: &Reader, cap: usize) -> Result<String, ExprError> {
+        let facts = Value::from(Serde(facts));
+        let template = ENVIRONMENT.get_template(source).map_err(|e| classify(&e, &[], &facts))?;
+        draw(&template, &facts, Some(reader), cap)
+    }
+
+    /// The same for a text that somebody is still writing: nothing of it is kept.
+    pub fn draft(&self, source: &str, facts: &serde_json::Value, reader: &Reader, cap: usize) -> Result<String, ExprError> {
+        let facts = Value::from(Serde(facts));
+        let template = ENVIRONMENT.template_from_str(source).map_err(|e| classify(&e, &[], &facts))?;
+        draw(&template, &facts, Some(reader), cap)
     }
 
     /// The names a text reads, dotted, sorted; an error if it cannot be parsed.
     pub fn names(&self, source: &str) -> Result<Vec<String>, ExprError> {
         let template = ENVIRONMENT.get_template(source).map_err(|e| classify(&e, &[], &Value::UNDEFINED))?;
-        let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-        names.sort();
-        Ok(names)
+        Ok(sorted_names(&template))
+    }
+
+    /// The same for a text that somebody is still writing.
+    pub fn draft_names(&self, source: &str) -> Result<Vec<String>, ExprError> {
+        let template = ENVIRONMENT.template_from_str(source).map_err(|e| classify(&e, &[], &Value::UNDEFINED))?;
+        Ok(sorted_names(&template))
     }
 
     /// The names an expression reads, dotted, sorted; an error if it cannot be parsed.
@@ -146,6 +164,26 @@ impl Engine {
         names.sort();
         Ok(names)
     }
+}
+
+fn draw(template: &Template<'_, '_>, facts: &Value, reader: Option<&Reader>, cap: usize) -> Result<String, ExprError> {
+    let given = match reader {
+        Some(reader) => merge_maps([facts.clone(), Value::from_pairs([(filters::READER, Value::from_object(reader.clone()))])]),
+        None => facts.clone(),
+    };
+    let mut out = Capped { bytes: Vec::new(), cap, burst: false };
+    let result = template.render_captured_to(given, &mut out).map(|_| ());
+    if out.burst {
+        return Err(ExprError::TooLong { cap });
+    }
+    result.map_err(|e| classify(&e, &sorted_names(template), facts))?;
+    String::from_utf8(out.bytes).map_err(|e| ExprError::Run { line: 1, problem: e.to_string() })
+}
+
+fn sorted_names(template: &Template<'_, '_>) -> Vec<String> {
+    let mut names: Vec<String> = template.undeclared_variables(true).into_iter().filter(|n| n != "maybe").collect();
+    names.sort();
+    names
 }
 
 /// `maybe(value, 'a.b', 'c')`: the first of the dotted paths that has a value, or none. The way to read a field that

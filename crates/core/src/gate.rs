@@ -10,10 +10,11 @@ use crate::id::MessageId;
 use crate::looping::Earlier;
 use crate::number::{Line, NumberError};
 use crate::purpose::{Policy, Purpose};
-use crate::quiet::{self, Hours};
-use crate::reason::Reason;
+use crate::quiet::{Answer, Counted, Forbids, Question, Rule, Rules, Sent};
+use crate::reason::{Cited, Reason};
+use crate::sender::{self, Route};
 use crate::time::Time;
-use crate::zone;
+use crate::zone::local;
 
 /// What is known of the recipient's number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Reach {
     Line(Line),
     /// The source gave none.
     Missing,
+    /// It was erased.
+    Erased,
     /// The source gave something else.
     Impossible(NumberError),
 }
@@ -29,6 +32,8 @@ pub enum Reach {
 /// Everything the gate looks at.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
+    /// The text: it does not count against caps itself.
+    pub message: MessageId,
     /// Why the text is sent.
     pub purpose: Purpose,
     /// The purpose's rules.
@@ -41,12 +46,18 @@ pub struct Facts<'a> {
     pub reach: &'a Reach,
     /// What the ledger says.
     pub consent: &'a ConsentState,
+    /// The rules of jurisdictions in force.
+    pub rules: &'a Rules,
+    /// Every jurisdiction the recipient may be under.
+    pub jurisdictions: &'a [String],
     /// Every zone the recipient may be in.
     pub zones: &'a [String],
+    /// What was handed over to this address lately.
+    pub sends: &'a [Sent],
     /// The provider account it would go through.
     pub account: &'a str,
-    /// The sender it would come from.
-    pub sender: &'a str,
+    /// The sender it would come from, and where it would go.
+    pub route: Route<'a>,
     /// A confirmation or help answer: free of consent and hours.
     pub exempt: bool,
     /// An earlier text of the same run that has not left, and its deadline.
@@ -86,10 +97,23 @@ pub struct Verdict {
     pub findings: Vec<Reason>,
 }
 
+impl Verdict {
+    /// The end of the hours in which the text may leave, if that comes before its deadline.
+    pub fn hours_end(&self) -> Option<Time> {
+        let deadline = self.findings.iter().find_map(|f| if let Reason::DeadlineAhead { deadline } = f { Some(*deadline) } else { None });
+        let end = self.findings.iter().find_map(|f| if let Reason::HoursOpen { until, .. } = f { *until } else { None });
+        end.filter(|end| deadline.is_none_or(|deadline| *end < deadline))
+    }
+}
+
 /// Runs every check; the gravest finding decides.
 pub fn ask(facts: &Facts<'_>, now: Time) -> Verdict {
-    let findings = vec![deadline(facts, now), number(facts), suppression(facts), consent(facts), hours(facts, now)];
-    let findings: Vec<Reason> = findings.into_iter().chain(order(facts, now)).chain(looping(facts, now)).collect();
+    let mut findings = vec![deadline(facts, now), number(facts)];
+    findings.extend(reachable(facts));
+    findings.extend([suppression(facts), consent(facts, now), hours(facts, now)]);
+    findings.extend(caps(facts, now));
+    findings.extend(order(facts, now));
+    findings.extend(looping(facts, now));
     let mut decision = Decision::Send;
     for finding in &findings {
         decision = graver(decision, consequence(finding));
@@ -111,6 +135,7 @@ fn number(facts: &Facts<'_>) -> Reason {
         Reach::Line(Line::Fixed) => Reason::FixedLine,
         Reach::Line(Line::Mobile | Line::Unsure) => Reason::NumberTextable,
         Reach::Missing => Reason::NumberMissing,
+        Reach::Erased => Reason::NumberErased,
         Reach::Impossible(problem) => Reason::NumberImpossible { problem: problem.to_string() },
     }
 }
@@ -119,25 +144,72 @@ fn suppression(facts: &Facts<'_>) -> Reason {
     if facts.exempt {
         return Reason::Exempt;
     }
-    facts.consent.suppression(facts.program, facts.purpose, facts.account, facts.sender).unwrap_or(Reason::NotSuppressed)
+    facts.consent.suppression(facts.program, facts.purpose, facts.account, facts.route.sender).unwrap_or(Reason::NotSuppressed)
 }
 
-fn consent(facts: &Facts<'_>) -> Reason {
-    if facts.exempt { Reason::ConsentNotNeeded } else { facts.consent.grant(facts.policy, facts.program, facts.purpose) }
+fn consent(facts: &Facts<'_>, now: Time) -> Reason {
+    if facts.exempt { Reason::ConsentNotNeeded } else { facts.consent.grant(facts.policy, facts.program, facts.purpose, now) }
+}
+
+/// A sender that the recipient's country does not let through.
+fn reachable(facts: &Facts<'_>) -> Option<Reason> {
+    let sender::Refusal { country, rule, source, .. } = sender::refuses(&facts.route)?;
+    Some(Reason::SenderCannot { country, rule, source })
+}
+
+fn question<'a>(facts: &Facts<'a>) -> Question<'a> {
+    Question { rules: facts.rules, purpose: facts.purpose, jurisdictions: facts.jurisdictions, zones: facts.zones, window: facts.policy.window }
 }
 
 fn hours(facts: &Facts<'_>, now: Time) -> Reason {
-    let Some(window) = facts.policy.window.filter(|_| !facts.exempt) else { return Reason::HoursAny };
-    // A number whose country is unknown is asked in UTC rather than not at all.
-    let utc = ["UTC".to_owned()];
-    let zones = if facts.zones.is_empty() { &utc } else { facts.zones };
-    match quiet::ask(window, zones, now) {
-        Hours::Open => Reason::HoursOpen { window: window.to_string(), zones: zones.to_vec() },
-        Hours::Closed { until, zone } => {
-            let local = zone::zone(&zone).map_or_else(|| until.to_string(), |tz| until.timestamp().to_zoned(tz).strftime("%a %H:%M %Z").to_string());
-            Reason::HoursClosed { window: window.to_string(), zone, until, local }
-        }
+    if facts.exempt {
+        return Reason::HoursAny { because: "she asked for it by a keyword".to_owned() };
     }
+    let question = question(facts);
+    let own = || facts.policy.window.map(|window| window.to_string()).unwrap_or_default();
+    let window = |by: &Forbids<'_>| by.rule.map_or_else(own, |rule| rule.hours.to_string());
+    match question.ask(now) {
+        Answer::Any => {
+            let places = if facts.jurisdictions.is_empty() { "wherever she is".to_owned() } else { format!("in {}", facts.jurisdictions.join(", ")) };
+            Reason::HoursAny { because: format!("no rule binds {} texts {places}", facts.purpose) }
+        }
+        Answer::Open { until } => {
+            let rules = question.binding().iter().map(|rule| rule.id.clone()).collect();
+            Reason::HoursOpen { window: own(), zones: zones(facts), rules, until: Some(until) }
+        }
+        Answer::Closed { until, closes, by } => Reason::HoursClosed {
+            window: window(&by),
+            zone: by.zone.to_owned(),
+            until,
+            local: local(by.zone, until, "%a %H:%M %Z"),
+            here: local(by.zone, now, "%a %H:%M %Z"),
+            till: local(by.zone, closes, "%H:%M"),
+            by: by.rule.map(cited),
+        },
+        Answer::Never { by } => Reason::HoursNever { window: window(&by), zones: zones(facts), by: by.rule.map(cited) },
+    }
+}
+
+/// Caps of rules and of the company; what answers a keyword is not counted.
+fn caps(facts: &Facts<'_>, now: Time) -> Vec<Reason> {
+    if facts.exempt {
+        return Vec::new();
+    }
+    let zone = facts.zones.first().map_or("UTC", String::as_str);
+    let found = |counted: Counted<'_>| match counted.until {
+        None => Reason::BelowCap { cap: counted.cap.to_string(), count: counted.count },
+        Some(until) => Reason::CapReached { cap: counted.cap.to_string(), count: counted.count, until, local: local(zone, until, "%a %H:%M %Z"), by: counted.rule.map(cited) },
+    };
+    question(facts).caps(&facts.policy.caps, facts.sends, facts.message, now).into_iter().map(found).collect()
+}
+
+fn cited(rule: &Rule) -> Cited {
+    Cited { rule: rule.id.clone(), name: rule.name.clone(), law: rule.law, source: rule.source.clone() }
+}
+
+/// The zones that were asked: somebody whose country is unknown is asked about in UTC.
+fn zones(facts: &Facts<'_>) -> Vec<String> {
+    if facts.zones.is_empty() { vec!["UTC".to_owned()] } else { facts.zones.to_vec() }
 }
 
 fn order(facts: &Facts<'_>, now: Time) -> Option<Reason> {
@@ -155,9 +227,23 @@ fn looping(facts: &Facts<'_>, now: Time) -> Option<Reason> {
 pub fn consequence(finding: &Reason) -> Decision {
     match finding {
         Reason::DeadlinePassed { .. } => Decision::Expire,
-        Reason::NumberMissing | Reason::NumberImpossible { .. } | Reason::FixedLine | Reason::TemplateFailed { .. } => Decision::Fail,
-        Reason::OptedOut { .. } | Reason::Revoked { .. } | Reason::VendorBlocked { .. } | Reason::ConsentMissing { .. } | Reason::LoopingGuard { .. } => Decision::Suppress,
+        Reason::NumberMissing
+        | Reason::NumberImpossible { .. }
+        | Reason::FixedLine
+        | Reason::NumberErased
+        | Reason::TemplateFailed { .. }
+        | Reason::HoursNever { .. }
+        | Reason::SenderCannot { .. } => Decision::Fail,
+        Reason::OptedOut { .. }
+        | Reason::Erased { .. }
+        | Reason::Revoked { .. }
+        | Reason::VendorBlocked { .. }
+        | Reason::ConsentMissing { .. }
+        | Reason::ConsentUnconfirmed { .. }
+        | Reason::ConsentLapsed { .. }
+        | Reason::LoopingGuard { .. } => Decision::Suppress,
         Reason::HoursClosed { until, .. }
+        | Reason::CapReached { until, .. }
         | Reason::Behind { until, .. }
         | Reason::RateFull { until }
         | Reason::AccountRateFull { until, .. }
@@ -169,8 +255,9 @@ pub fn consequence(finding: &Reason) -> Decision {
         | Reason::NotSuppressed
         | Reason::ConsentNotNeeded
         | Reason::ConsentGranted { .. }
-        | Reason::HoursAny
+        | Reason::HoursAny { .. }
         | Reason::HoursOpen { .. }
+        | Reason::BelowCap { .. }
         | Reason::Exempt
         | Reason::RouteChosen { .. }
         | Reason::AccountPaused { .. }
@@ -231,6 +318,9 @@ mod tests {
 
     struct Case {
         purpose: Purpose,
+        places: Vec<String>,
+        sends: Vec<Sent>,
+        sender: &'static str,
         reach: Reach,
         acts: Vec<ConsentAct>,
         now: &'static str,
@@ -240,7 +330,18 @@ mod tests {
     }
 
     fn case(purpose: Purpose) -> Case {
-        Case { purpose, reach: Reach::Line(Line::Unsure), acts: vec![], now: "2026-11-23T18:00:00Z", exempt: false, behind: None, earlier: 0 }
+        Case {
+            purpose,
+            places: vec!["US".to_owned(), "US-CA".to_owned()],
+            sends: vec![],
+            sender: "+15005550006",
+            reach: Reach::Line(Line::Unsure),
+            acts: vec![],
+            now: "2026-11-23T18:00:00Z",
+            exempt: false,
+            behind: None,
+            earlier: 0,
+        }
     }
 
     fn run(case: &Case) -> Verdict {
@@ -254,18 +355,23 @@ mod tests {
             actor: "inbound".into(),
             occurred_at: Time(1),
             recorded_at: Time(1),
+            terms: crate::consent::Terms::default(),
         };
         let entries: Vec<ConsentEntry> = case.acts.iter().copied().map(entry).collect();
         let facts = Facts {
+            message: MessageId::new(1, Time(1), [9; 16]),
             purpose: case.purpose,
             policy: &Policy::default_for(case.purpose),
             program: "acme",
             deadline: t("2026-11-24T12:00:00Z"),
             reach: &case.reach,
             consent: &ConsentState::fold(&entries),
+            rules: Rules::shipped(),
+            jurisdictions: &case.places,
             zones: &["America/Los_Angeles".to_owned()],
+            sends: &case.sends,
             account: "main",
-            sender: "+15005550006",
+            route: Route { sender: case.sender, country: Some("US"), registered: &[], template: false },
             exempt: case.exempt,
             behind: case.behind,
             body: "hi",
@@ -293,6 +399,7 @@ mod tests {
             ),
             ("confirmation of a stop", Case { now: night, acts: vec![ConsentAct::Stop], exempt: true, ..case(Purpose::Service) }, Decision::Send, vec!["exempt"]),
             ("fixed line", Case { reach: Reach::Line(Line::Fixed), ..case(Purpose::Otp) }, Decision::Fail, vec!["fixed_line"]),
+            ("erased", Case { reach: Reach::Erased, acts: vec![ConsentAct::Erase], ..case(Purpose::Otp) }, Decision::Suppress, vec!["number_erased", "erased"]),
             ("no number", Case { reach: Reach::Missing, ..case(Purpose::Otp) }, Decision::Fail, vec!["number_missing"]),
             (
                 "behind another",
@@ -323,5 +430,40 @@ mod tests {
         let expired = Verdict { decision: Decision::Expire, findings: vec![] };
         assert_eq!(held(expired, "2026-11-25T10:00:00Z").decision, Decision::Expire);
         assert_eq!(consequence(&soon.findings[0]), soon.decision, "the finding alone would decide the same");
+    }
+
+    fn marketing() -> Case {
+        Case { acts: vec![ConsentAct::Grant], places: vec!["US".to_owned(), "US-FL".to_owned()], ..case(Purpose::Marketing) }
+    }
+
+    #[test]
+    fn the_law_binds_marketing_and_says_which() {
+        let held = run(&Case { now: "2026-11-24T04:05:00Z", ..marketing() });
+        assert_eq!(held.decision, Decision::Hold { until: t("2026-11-24T12:00:00Z") }, "not beyond its deadline: {held:?}");
+        let said: Vec<String> = held.findings.iter().filter(|f| f.code() == "hours_closed").map(ToString::to_string).collect();
+        // The window of the company's own and Florida's begin together, but a law is handed over to a minute later.
+        assert_eq!(
+            said,
+            [
+                "outside 08:00-20:00 in America/Los_Angeles, where it is Mon 20:05 PST; next permitted Tue 08:01 PST to 19:50; by rule us-fl (Florida, law): Fla. Stat. 501.616(6)(a)-(b) (FTSA)"
+            ]
+        );
+        let open = run(&marketing());
+        assert_eq!((open.decision, open.hours_end()), (Decision::Send, Some(t("2026-11-24T03:50:00Z"))), "the carrier must have it by then");
+        let service = run(&case(Purpose::Otp));
+        assert!(service.findings.iter().any(|f| f.to_string() == "may be sent at any hour: no rule binds otp texts in US, US-CA"), "{service:?}");
+        assert_eq!(service.hours_end(), None);
+    }
+
+    #[test]
+    fn caps_hold_and_senders_fail() {
+        let sent = |n: u8, at: &str| Sent { message: MessageId::new(1, Time(1), [n; 16]), purpose: Purpose::Marketing, at: t(at) };
+        let sends = vec![sent(1, "2026-11-22T20:00:00Z"), sent(2, "2026-11-23T16:00:00Z"), sent(3, "2026-11-23T17:00:00Z")];
+        let held = run(&Case { sends, ..marketing() });
+        assert_eq!(held.decision, Decision::Hold { until: t("2026-11-23T20:00:00Z") }, "{held:?}");
+        assert!(held.findings.iter().any(|f| f.to_string().starts_with("3 sent of at most 3 in 24h; next permitted Mon 12:00 PST; by rule us-fl")), "{held:?}");
+        let named = run(&Case { sender: "ACME", ..case(Purpose::Transactional) });
+        assert_eq!(named.decision, Decision::Fail);
+        assert!(named.findings.iter().any(|f| f.code() == "sender_cannot"), "{named:?}");
     }
 }

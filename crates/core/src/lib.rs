@@ -12,9 +12,15 @@ pub mod number;
 pub mod purpose;
 pub mod zone;
 
+mod csv;
+
 pub mod expr;
+mod locale;
 pub mod segment;
 pub mod template;
+
+pub mod preview;
+pub mod price;
 
 pub mod event;
 pub mod source;
@@ -25,6 +31,7 @@ pub mod keyword;
 pub mod looping;
 pub mod quiet;
 pub mod reason;
+pub mod sender;
 
 pub mod journey;
 
@@ -43,4 +50,5 @@ pub mod route;
 
 pub mod owe;
 
+pub mod erase;
 pub mod planted;

@@ -148,6 +148,9 @@ pub struct Attempt {
     pub epoch: i64,
     /// When the claim committed.
     pub claimed_at: Time,
+    /// The end of the hours in which it left, if that comes before its deadline: the carrier must have it by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
     /// What it told us, once it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -445,12 +448,13 @@ pub fn apply(state: Option<&State>, event: &Event, at: Time) -> Result<State, Ig
             gated(&mut next, verdict, at);
         }
         Event::Routed { way, reason } => routed::moved(&mut next, way, reason)?,
-        Event::Claimed { n, account, sender, epoch, .. } => {
+        Event::Claimed { n, account, sender, epoch, verdict } => {
             if !state.claimable() {
                 return Err(Ignored::NotWaiting);
             }
             let (account, sender) = (account.clone(), sender.clone());
-            next.attempts.push(Attempt { n: *n, account, sender, epoch: *epoch, claimed_at: at, outcome: None, settled_at: None, evidence: None, asked: 0 });
+            let valid_until = verdict.hours_end();
+            next.attempts.push(Attempt { n: *n, account, sender, epoch: *epoch, claimed_at: at, valid_until, outcome: None, settled_at: None, evidence: None, asked: 0 });
             (next.work, next.due, next.reasons) = (Work::Dispatched, None, Vec::new());
         }
         Event::Settled { n, outcome, next: follow } => settled(&mut next, *n, outcome, follow, at)?,

@@ -82,11 +82,30 @@ impl Number {
 
     /// Whether a text can arrive there at all.
     pub fn line(&self) -> Line {
-        let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&self.0, None) else { return Line::Unsure };
-        match parsed.get_type() {
-            PhoneNumberType::Mobile => Line::Mobile,
-            PhoneNumberType::FixedLine => Line::Fixed,
+        match self.kind() {
+            "mobile" => Line::Mobile,
+            "fixed_line" => Line::Fixed,
             _ => Line::Unsure,
+        }
+    }
+
+    /// The word for what the plan says the number is for, such as `mobile` or `fixed_line_or_mobile`; `unknown` where it
+    /// has no such number.
+    pub fn kind(&self) -> &'static str {
+        let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&self.0, None) else { return "unknown" };
+        match parsed.get_type() {
+            PhoneNumberType::FixedLine => "fixed_line",
+            PhoneNumberType::Mobile => "mobile",
+            PhoneNumberType::FixedLineOrMobile => "fixed_line_or_mobile",
+            PhoneNumberType::TollFree => "toll_free",
+            PhoneNumberType::PremiumRate => "premium_rate",
+            PhoneNumberType::SharedCost => "shared_cost",
+            PhoneNumberType::VoIP => "voip",
+            PhoneNumberType::PersonalNumber => "personal_number",
+            PhoneNumberType::Pager => "pager",
+            PhoneNumberType::UAN => "uan",
+            PhoneNumberType::VoiceMail => "voicemail",
+            PhoneNumberType::Unknown => "unknown",
         }
     }
 
@@ -169,6 +188,13 @@ mod tests {
     fn knows_the_country_of_a_number() {
         assert_eq!(Number::parse("+16045550123", None).unwrap().region().as_deref(), Some("CA"), "one plan, several countries");
         assert_eq!(Number::parse("+33639980123", None).unwrap().region().as_deref(), Some("FR"));
+    }
+
+    #[test]
+    fn says_what_a_number_is_for() {
+        for (text, expect) in [("+447400123456", "mobile"), ("+442079460123", "fixed_line"), ("+14155550123", "fixed_line_or_mobile"), ("+18005550123", "toll_free")] {
+            assert_eq!(Number::parse(text, None).unwrap().kind(), expect, "{text}");
+        }
     }
 
     #[test]

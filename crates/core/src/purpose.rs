@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::looping::Loop;
-use crate::quiet::Window;
+use crate::quiet::{Cap, Window};
 use crate::resolve::Unclear;
 use crate::retry::RetryPolicy;
 use crate::time::Span;
@@ -124,9 +124,15 @@ pub enum ConsentRule {
 pub struct Policy {
     /// What consent is needed.
     pub consent: ConsentRule,
+    /// Whether a grant counts only after the person has confirmed it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub double_opt_in: bool,
     /// When texts may leave, in the recipient's zone; absent means at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// How many texts of this purpose somebody may get, beside the caps of the rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps: Vec<Cap>,
     /// How long after its making a text is still worth sending.
     pub ttl: Span,
     /// How often one text may fail for now before it fails for good.
@@ -143,6 +149,11 @@ pub struct Policy {
     /// How many texts may go to one address within a time; absent means as many as is usual for the purpose.
     #[serde(default, rename = "loop", skip_serializing_if = "Option::is_none")]
     pub looping: Option<Loop>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Long enough for the slowest list, and short enough for somebody to look on the same day.
@@ -168,6 +179,6 @@ impl Policy {
         };
         // A code that does not come is asked for again anyway, and is worth nothing a quarter of an hour later.
         let (unclear, within) = if purpose == Purpose::Otp { (Unclear::PreferDelivery, Span::secs(60)) } else { (Unclear::default(), resolve_within()) };
-        Policy { consent, window, ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within, looping: None }
+        Policy { consent, double_opt_in: false, window, caps: Vec::new(), ttl, max_attempts: 6, retry: RetryPolicy::default(), unclear, resolve_within: within, looping: None }
     }
 }

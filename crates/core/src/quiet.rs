@@ -1,244 +1,228 @@
-//! Quiet hours: a daily window in the recipient's own zones, and the next instant inside it.
+//! Quiet hours: whether a text may leave now, and when it may next, by every rule that binds it.
 //!
-//! Its own file because the arithmetic of days that skip or repeat an hour is easy to get wrong and is tested
-//! against a minute-by-minute scan. It knows one window per purpose; jurisdictions and holidays are not its concern.
+//! Its own room because several things must all be right at once: each rule of each jurisdiction that a contact may be
+//! under, on each clock that she may live by, with the company's own window. Rules are data (`rules`), instants are found
+//! by arithmetic (`scan`), where she may be is a set (`place`), how many texts may leave is `cap`. It knows nothing of
+//! consent and sends nothing.
 
-use std::fmt;
+mod cap;
+mod hours;
+mod picture;
+mod place;
+mod rules;
+mod scan;
+mod window;
 
-use jiff::civil;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
 
+use jiff::tz::TimeZone;
+
+pub use cap::{Cap, LONGEST, Period, PeriodError, Sent, sent};
+pub use hours::WeekHours;
+pub use picture::{Picture, PictureDay};
+pub use place::{Whereabouts, residence, speaks_of_residence};
+pub use rules::{ANYWHERE, Confidence, Day, Holiday, HoursSettings, OnHolidays, Rule, RuleFile, Rules, SHIPPED_HOLIDAYS, SHIPPED_RULES};
+pub use window::{LocalTime, LocalTimeError, Window, WindowError, next_local};
+
+use crate::id::MessageId;
 use crate::planted::{Fault, planted};
-use crate::time::{Span, Time};
+use crate::purpose::Purpose;
+use crate::time::Time;
 use crate::zone;
+use rules::Bound;
+use scan::{CLOSED_AHEAD, Sheet, day_of, within};
 
-/// Daily hours in which texts may leave: `[start, end)`, local time, not over midnight.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// First permitted minute.
-    pub start: civil::Time,
-    /// First minute that is no longer permitted.
-    pub end: civil::Time,
+/// What is asked about: a text to somebody who may be in any of these places.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The rules in force.
+    pub rules: &'a Rules,
+    /// Why the text is sent.
+    pub purpose: Purpose,
+    /// Every jurisdiction that she may be under.
+    pub jurisdictions: &'a [String],
+    /// Every zone that she may be in; UTC if none is known.
+    pub zones: &'a [String],
+    /// The company's own hours for this purpose, on her clock, taken as they are.
+    pub window: Option<Window>,
 }
 
-/// Not a daily window.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a daily window: write two local times with the earlier one first, such as 08:00-21:00")]
-pub struct WindowError(String);
-
-impl std::str::FromStr for Window {
-    type Err = WindowError;
-    fn from_str(text: &str) -> Result<Window, WindowError> {
-        let fail = || WindowError(text.chars().take(40).collect());
-        let (start, end) = text.split_once('-').ok_or_else(fail)?;
-        let read = |t: &str| civil::Time::strptime("%H:%M", t.trim()).map_err(|_| fail());
-        let window = Window { start: read(start)?, end: read(end)? };
-        if window.start < window.end { Ok(window) } else { Err(fail()) }
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.start.strftime("%H:%M"), self.end.strftime("%H:%M"))
-    }
-}
-
-impl fmt::Debug for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Window {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Window, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// A time of day on the recipient's own clock, to the minute.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct LocalTime(pub civil::Time);
-
-/// Not a time of day.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a time of day: write hours and minutes, such as 09:00")]
-pub struct LocalTimeError(String);
-
-impl std::str::FromStr for LocalTime {
-    type Err = LocalTimeError;
-    fn from_str(text: &str) -> Result<LocalTime, LocalTimeError> {
-        civil::Time::strptime("%H:%M", text.trim()).map(LocalTime).map_err(|_| LocalTimeError(text.chars().take(40).collect()))
-    }
-}
-
-impl fmt::Display for LocalTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.strftime("%H:%M"))
-    }
-}
-
-impl fmt::Debug for LocalTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for LocalTime {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for LocalTime {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<LocalTime, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// The first instant, `at` or later, by which that time of day has come in every candidate zone.
-pub fn next_local(local: LocalTime, zones: &[String], at: Time) -> Time {
-    let utc = ["UTC".to_owned()];
-    let zones = if zones.is_empty() { &utc } else { zones };
-    zones.iter().map(|zone| next_of(local.0, zone, at)).max().unwrap_or(at)
-}
-
-/// Whether a text may leave now, in all zones of its recipient.
+/// Whether a text may leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hours {
-    /// It may.
-    Open,
-    /// It may not; the first instant at which it may in all of them, and the zone that is closed now.
+pub enum Answer<'a> {
+    /// At any hour: no rule binds this purpose here.
+    Any,
+    /// It may, for a while.
+    Open {
+        /// When it no longer may.
+        until: Time,
+    },
+    /// It may not.
     Closed {
         /// The next permitted instant.
         until: Time,
-        /// The zone that forbids it now.
-        zone: String,
+        /// The end of the hours that begin then.
+        closes: Time,
+        /// What forbids it the longest.
+        by: Forbids<'a>,
+    },
+    /// It may not, and will not within a year.
+    Never {
+        /// What forbids it now.
+        by: Forbids<'a>,
     },
 }
 
-/// Asks a window in every candidate zone; `zones` that the database does not know are asked as UTC.
-pub fn ask(window: Window, zones: &[String], now: Time) -> Hours {
-    let zones = if planted(Fault::FirstZoneOnly) { zones.get(..1).unwrap_or(zones) } else { zones };
-    let closed = zones.iter().find(|z| !open(window, z, now));
-    let Some(zone) = closed else { return Hours::Open };
-    Hours::Closed { until: next_open(window, zones, now), zone: zone.clone() }
+/// A rule on one clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forbids<'a> {
+    /// The rule; absent for the company's own hours.
+    pub rule: Option<&'a Rule>,
+    /// The zone of the clock.
+    pub zone: &'a str,
 }
 
-fn named(name: &str) -> jiff::tz::TimeZone {
-    let name = if planted(Fault::HoursInUtc) { "UTC" } else { name };
-    zone::zone(name).unwrap_or(jiff::tz::TimeZone::UTC)
+/// A cap, and what counts against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted<'a> {
+    /// The cap.
+    pub cap: Cap,
+    /// The rule that sets it; absent for the company's own.
+    pub rule: Option<&'a Rule>,
+    /// How many texts count now.
+    pub count: u32,
+    /// Until when no more may leave; absent if one may.
+    pub until: Option<Time>,
 }
 
-fn open(window: Window, zone: &str, at: Time) -> bool {
-    let local = at.timestamp().to_zoned(named(zone)).time();
-    window.start <= local && local < window.end
+/// A question with its rules and clocks looked up.
+struct Asked<'a> {
+    bound: Vec<&'a Bound>,
+    law: Vec<Sheet<'a>>,
+    own: Option<Sheet<'a>>,
+    names: Vec<&'a str>,
+    clocks: Vec<&'static TimeZone>,
+    margin: (i64, i64),
 }
 
-/// The next start of the window in `zone`, strictly after `at`.
-fn next_start(window: Window, zone: &str, at: Time) -> Time {
-    next_of(window.start, zone, Time(at.0 + 1))
-}
+static UTC: TimeZone = TimeZone::UTC;
 
-/// The first instant, `at` or later, at which it is `local` in `zone`.
-fn next_of(local: civil::Time, zone: &str, at: Time) -> Time {
-    let tz = named(zone);
-    let mut day = at.timestamp().to_zoned(tz.clone()).date();
-    for _ in 0..4 {
-        // A time that the day skips is the first instant after the gap; one that it has twice is the earlier.
-        if let Ok(start) = day.to_datetime(local).to_zoned(tz.clone()) {
-            let start = Time(start.timestamp().as_microsecond());
-            if start >= at {
-                return start;
+impl<'a> Question<'a> {
+    /// Whether a text may leave now, and when it may next.
+    pub fn ask(&self, now: Time) -> Answer<'a> {
+        let asked = self.look_up();
+        if asked.law.is_empty() && asked.own.is_none() {
+            return Answer::Any;
+        }
+        match asked.next(now.0, now.0.saturating_add(CLOSED_AHEAD)) {
+            Some((start, end)) if start == now.0 => Answer::Open { until: Time(end) },
+            Some((start, end)) => Answer::Closed { until: Time(start), closes: Time(end), by: asked.forbids(now.0) },
+            None => Answer::Never { by: asked.forbids(now.0) },
+        }
+    }
+
+    /// The rules that bind the text.
+    pub fn binding(&self) -> Vec<&'a Rule> {
+        self.rules.binding(self.purpose, self.jurisdictions).into_iter().map(|bound| &bound.rule).collect()
+    }
+
+    /// Every cap that binds the text, the company's own among them, and what of `sends` counts against it; the text itself
+    /// does not.
+    pub fn caps(&self, own: &[Cap], sends: &[Sent], message: MessageId, now: Time) -> Vec<Counted<'a>> {
+        let asked = self.look_up();
+        let today = asked.clocks.first().map_or(0, |clock| day_of(clock, now.0));
+        let count = |of: Cap, rule: Option<&'a Rule>| {
+            let counts = |sent: &&Sent| sent.message != message && rule.map_or(sent.purpose == self.purpose, |rule| rule.purposes.contains(&sent.purpose));
+            let times: Vec<Time> = sends.iter().filter(counts).map(|sent| sent.at).collect();
+            let (count, until) = cap::count(of, &times, &asked.clocks, now);
+            Counted { cap: of, rule, count, until }
+        };
+        let mut all = Vec::new();
+        for bound in asked.bound.iter().copied().filter(|bound| bound.binds(today)) {
+            all.extend(bound.rule.caps.iter().map(|of| count(*of, Some(&bound.rule))));
+        }
+        all.extend(own.iter().map(|of| count(*of, None)));
+        all
+    }
+
+    /// Every permitted time between two instants: `[start, end)`, in order.
+    pub fn permitted(&self, from: Time, to: Time) -> Vec<(Time, Time)> {
+        let asked = self.look_up();
+        let mut all: Vec<(Time, Time)> = Vec::new();
+        let mut at = from.0;
+        while at < to.0 {
+            let Some((start, end)) = asked.next(at, to.0) else { break };
+            let (start, end) = (Time(start), Time(end.min(to.0)));
+            match all.last_mut() {
+                // Hours that stay open for long are found piece by piece.
+                Some((_, last)) if *last == start => *last = end,
+                _ => all.push((start, end)),
             }
+            at = end.0;
         }
-        day = day.tomorrow().unwrap_or(day);
+        all
     }
-    at + Span::hours(24)
+
+    fn look_up(&self) -> Asked<'a> {
+        let bound = self.rules.binding(self.purpose, self.jurisdictions);
+        let settings = &self.rules.settings;
+        let (mut names, mut clocks) = (Vec::new(), Vec::new());
+        let zones = if planted(Fault::FirstZoneOnly) { self.zones.get(..1).unwrap_or(self.zones) } else { self.zones };
+        for name in zones {
+            names.push(name.as_str());
+            clocks.push(zone::clock(name).filter(|_| !planted(Fault::HoursInUtc)).unwrap_or(&UTC));
+        }
+        if clocks.is_empty() {
+            // Somebody whose country is unknown is asked about in UTC rather than not at all.
+            names.push("UTC");
+            clocks.push(&UTC);
+        }
+        Asked {
+            law: bound.iter().copied().map(Sheet::Rule).collect(),
+            own: self.window.map(Sheet::daily),
+            margin: (settings.open_late.0.max(0), settings.close_early.0.max(0)),
+            bound,
+            names,
+            clocks,
+        }
+    }
 }
 
-fn next_open(window: Window, zones: &[String], now: Time) -> Time {
-    let mut at = now;
-    // Each round moves to the next start of a closed zone, so the rounds are bounded by zones times days; zones so
-    // far apart that the windows never meet (none in the tables) fall through to asking again in a day.
-    for _ in 0..(zones.len() * 8 + 8) {
-        match zones.iter().find(|z| !open(window, z, at)) {
-            None => return at,
-            Some(zone) => at = next_start(window, zone, at),
+impl<'a> Asked<'a> {
+    /// The first permitted time, `from` or later and before `limit`; it ends a little late for hours of many days.
+    fn next(&self, from: i64, limit: i64) -> Option<(i64, i64)> {
+        let mut at = from;
+        while at < limit {
+            let (opens, closes) = within(&self.law, &self.clocks, self.margin, at, limit)?;
+            let Some(own) = self.own else { return Some((opens, closes)) };
+            let (start, end) = within(&[own], &self.clocks, (0, 0), opens, limit)?;
+            if start < closes {
+                return Some((start, end.min(closes)));
+            }
+            at = start;
         }
-    }
-    now + Span::hours(24)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn t(text: &str) -> Time {
-        text.parse().unwrap()
+        None
     }
 
-    #[test]
-    fn holds_until_the_window_opens() {
-        let window: Window = "08:00-21:00".parse().unwrap();
-        let la = vec!["America/Los_Angeles".to_owned()];
-        assert_eq!(ask(window, &la, t("2026-11-23T17:00:00Z")), Hours::Open);
-        let Hours::Closed { until, .. } = ask(window, &la, t("2026-11-23T11:00:00Z")) else { panic!("3 a.m. is closed") };
-        assert_eq!(until, t("2026-11-23T16:00:00Z"));
-        let Hours::Closed { until, .. } = ask(window, &la, t("2026-11-24T05:00:00Z")) else { panic!("9 p.m. is closed") };
-        assert_eq!(until, t("2026-11-24T16:00:00Z"));
-    }
-
-    #[test]
-    fn several_zones_must_all_be_open() {
-        let window: Window = "08:00-21:00".parse().unwrap();
-        let both = vec!["America/New_York".to_owned(), "America/Los_Angeles".to_owned()];
-        let Hours::Closed { until, zone } = ask(window, &both, t("2026-11-23T14:00:00Z")) else { panic!("6 a.m. in the west") };
-        assert_eq!((until, zone.as_str()), (t("2026-11-23T16:00:00Z"), "America/Los_Angeles"));
-    }
-
-    #[test]
-    fn a_local_time_comes_in_every_zone() {
-        let nine: LocalTime = "09:00".parse().unwrap();
-        let both = vec!["America/New_York".to_owned(), "America/Los_Angeles".to_owned()];
-        assert_eq!(next_local(nine, &both, t("2026-11-23T10:00:00Z")), t("2026-11-23T17:00:00Z"), "nine in the west");
-        assert_eq!(next_local(nine, &both[..1], t("2026-11-23T14:00:00Z")), t("2026-11-23T14:00:00Z"), "now is early enough");
-        assert_eq!(next_local(nine, &both[..1], t("2026-11-23T14:00:01Z")), t("2026-11-24T14:00:00Z"));
-        let half_past_two: LocalTime = "02:30".parse().unwrap();
-        assert_eq!(next_local(half_past_two, &both[..1], t("2026-03-08T06:00:00Z")), t("2026-03-08T07:30:00Z"), "a time that the day skips");
-        assert_eq!(next_local(nine, &[], t("2026-11-23T10:00:00Z")), t("2026-11-24T09:00:00Z"), "an unknown zone is UTC");
-        assert!("9 o'clock".parse::<LocalTime>().is_err() && "25:00".parse::<LocalTime>().is_err());
-    }
-
-    #[test]
-    fn refuses_windows_over_midnight() {
-        for bad in ["21:00-08:00", "08:00", "8-21", "25:00-26:00", "08:00-08:00"] {
-            assert!(bad.parse::<Window>().is_err(), "{bad}");
-        }
-    }
-
-    proptest! {
-        /// Against a scan by the minute, over the changes of clocks of 2026.
-        #[test]
-        fn agrees_with_a_minute_by_minute_scan(minute in 0i64..525_600, start in 0i8..20, hours in 1i8..4, pick in 0usize..6) {
-            let zones = ["America/New_York", "America/Vancouver", "Europe/Berlin", "Africa/Casablanca", "Australia/Lord_Howe", "Asia/Kolkata"];
-            let zones = vec![zones[pick].to_owned(), zones[(pick * 5) % 6].to_owned()];
-            let window = Window { start: civil::time(start, 30, 0, 0), end: civil::time(start + hours, 45, 0, 0) };
-            let now = t("2026-01-01T00:00:00Z") + Span::mins(minute);
-            if let Hours::Closed { until, .. } = ask(window, &zones, now) {
-                let scan = (0..60 * 24 * 3).map(|m| now + Span::mins(m)).find(|at| zones.iter().all(|z| open(window, z, *at)));
-                if let Some(scan) = scan {
-                    prop_assert_eq!(until, scan);
+    /// What forbids it now: of all that do, what does so the longest; law before policy, a state before its country.
+    fn forbids(&self, now: i64) -> Forbids<'a> {
+        let limit = now.saturating_add(CLOSED_AHEAD);
+        let mut worst: Option<((i64, bool, usize), Forbids<'a>)> = None;
+        let sheets = self.law.iter().map(|sheet| (*sheet, self.margin)).chain(self.own.map(|own| (own, (0, 0))));
+        for (sheet, margin) in sheets {
+            for (name, clock) in self.names.iter().copied().zip(self.clocks.iter().copied()) {
+                let opens = within(&[sheet], &[clock], margin, now, limit).map_or(i64::MAX, |(start, _)| start);
+                let rule = if let Sheet::Rule(bound) = sheet { Some(&bound.rule) } else { None };
+                let weight = (opens, rule.is_some_and(|r| r.law), rule.map_or(0, |r| r.jurisdiction.len()));
+                if opens > now && worst.as_ref().is_none_or(|(heaviest, _)| weight > *heaviest) {
+                    worst = Some((weight, Forbids { rule, zone: name }));
                 }
-            } else {
-                prop_assert!(zones.iter().all(|z| open(window, z, now)));
             }
         }
+        let none = Forbids { rule: None, zone: self.names.first().copied().unwrap_or("UTC") };
+        worst.map_or(none, |(_, by)| by)
     }
 }

@@ -4,6 +4,7 @@
 //! binary's concern; publishing versions to the store is here, since a run must find the version it keeps.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use trunkline_connectors::crm::declared::Connector;
@@ -13,14 +14,20 @@ use trunkline_connectors::source::Source;
 use trunkline_core::breaker::Rule;
 use trunkline_core::daily::Daily;
 use trunkline_core::journey::{Journey, Step};
+use trunkline_core::preview::Settings;
+use trunkline_core::price;
 use trunkline_core::purpose::{Policy, Purpose};
+use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
 use trunkline_core::route::Route;
+use trunkline_core::segment::Shift;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Time;
 use trunkline_store::row::Definition;
 use trunkline_store::{Command, Store, StoreError, Unit};
+
+use crate::compose::Wish;
 
 /// What to do with a hook whose signature does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +57,8 @@ pub struct Account {
     pub verify: VerifyMode,
     /// How much may go through it.
     pub bounds: Bounds,
+    /// Whether texts through it are made GSM-7 where that saves segments.
+    pub smart_encoding: bool,
 }
 
 /// How much may go through an account, all its senders together, and when it is not called at all.
@@ -66,8 +75,10 @@ pub struct Bounds {
 /// A number that texts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
-    /// The number, E.164.
+    /// The number in E.164, a short code, or a name.
     pub number: String,
+    /// The countries in which it is registered, where that is asked.
+    pub registered: Vec<String>,
     /// The account it belongs to.
     pub account: String,
     /// How fast it may send.
@@ -76,6 +87,8 @@ pub struct Sender {
     pub daily: Option<Daily>,
     /// Who answers STOP and HELP.
     pub opt_out_reply: OptOutReply,
+    /// The languages whose shift tables its route is known to carry.
+    pub shift_tables: Vec<Shift>,
 }
 
 /// What recipients sign up for.
@@ -90,6 +103,12 @@ pub struct Program {
     pub start_reply: String,
     /// Our answer to HELP.
     pub help_reply: String,
+    /// Whether a grant counts only after the person has confirmed it, whatever the purpose says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub double_opt_in: bool,
+    /// Whether its texts are made GSM-7 where that saves segments.
+    #[serde(default)]
+    pub smart_encoding: bool,
 }
 
 /// A system that emits events.
@@ -185,6 +204,10 @@ pub struct Definitions {
     pub default_locale: String,
     /// The rules of each purpose.
     pub purposes: BTreeMap<Purpose, Policy>,
+    /// The rules of jurisdictions: hours, holidays and caps.
+    pub rules: Arc<Rules>,
+    /// The ids under which templates are registered, by country and template.
+    pub template_ids: BTreeMap<String, BTreeMap<String, String>>,
     /// Provider accounts by name.
     pub accounts: BTreeMap<String, Account>,
     /// Senders, the first one preferred.
@@ -205,6 +228,10 @@ pub struct Definitions {
     pub followers: Vec<Follower>,
     /// Templates by name, for texts asked for through the API.
     pub templates: BTreeMap<String, Template>,
+    /// What is configured of templates, by name.
+    pub texts: BTreeMap<String, Settings>,
+    /// What segments cost.
+    pub rates: Vec<price::Rate>,
     /// Write-back connectors.
     pub connectors: Vec<Connector>,
 }
@@ -218,6 +245,32 @@ impl Definitions {
     /// The route of a text to a country.
     pub fn route(&self, country: Option<&str>, purpose: Purpose) -> Option<&Route> {
         self.routes.iter().find(|route| route.takes(country, purpose))
+    }
+
+    /// The rules of a purpose for texts of a program.
+    pub fn policy_of(&self, purpose: Purpose, program: &str) -> Policy {
+        let policy = self.policy(purpose);
+        let double_opt_in = policy.double_opt_in || self.programs.get(program).is_some_and(|p| p.double_opt_in);
+        Policy { double_opt_in, ..policy }
+    }
+
+    /// Whether there is a double opt-in anywhere.
+    pub fn confirms(&self) -> bool {
+        self.programs.values().any(|p| p.double_opt_in) || self.purposes.values().any(|p| p.double_opt_in)
+    }
+
+    /// The id under which a template is registered in a country.
+    pub fn template_id(&self, country: &str, template: &str) -> Option<&str> {
+        self.template_ids.get(country)?.get(template).map(String::as_str)
+    }
+
+    /// Whether a text through an account is made GSM-7 where that saves segments: what the request says, or else what
+    /// its template, its program or the account says.
+    pub(crate) fn smart_encoding(&self, account: &str, wish: Wish<'_>) -> bool {
+        let template = wish.template.and_then(|name| self.texts.get(name)).is_some_and(|settings| settings.smart_encoding);
+        let program = self.programs.get(wish.program).is_some_and(|program| program.smart_encoding);
+        let account = self.accounts.get(account).is_some_and(|account| account.smart_encoding);
+        wish.asked.unwrap_or(template || program || account)
     }
 
     /// A sender by account and number.

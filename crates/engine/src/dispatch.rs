@@ -43,7 +43,7 @@ pub struct Call {
     pub request: Request,
     /// When the claim committed, for the two-second rule.
     pub claimed: Uptime,
-    /// When the text stops being worth sending.
+    /// When the text stops being worth sending, or may no longer arrive.
     pub deadline: Time,
 }
 
@@ -298,29 +298,41 @@ impl Engine {
         let account = self.definitions.accounts.get(name)?;
         let n = u32::try_from(message.state.attempts.len()).ok()? + 1;
         let attempt = AttemptId { message: message.id, n };
+        let valid_until = verdict.hours_end().unwrap_or(message.intent.deadline);
         let event = message::Event::Claimed { n, account: name.to_owned(), sender: sender.to_owned(), epoch: self.epoch, verdict };
         let mut change = self.change(message, event, None, address, now).ok()?;
         change.guard = Some(address.guard_version);
-        let request = self.handing_over(message, address, attempt, (name, sender), account, now)?;
-        let call = Call { attempt, account: name.to_owned(), request, claimed: self.clock.uptime(), deadline: message.intent.deadline };
+        change.sends = self.counted(message, address, now);
+        let request = self.handing_over(message, address, attempt, (name, sender), account, (now, valid_until))?;
+        let call = Call { attempt, account: name.to_owned(), request, claimed: self.clock.uptime(), deadline: valid_until };
         Some((change, call))
     }
 }
 
 impl Engine {
-    /// The request that hands a text over. Only its validity depends on the time.
-    fn handing_over(&self, message: &Message, address: &Address, attempt: AttemptId, (account, sender): (&str, &str), driver: &Account, now: Time) -> Option<Request> {
+    /// The request that hands a text over. Only its validity depends on the time: it ends with the deadline, or with the
+    /// hours in which the text may arrive.
+    fn handing_over(
+        &self,
+        message: &Message,
+        address: &Address,
+        attempt: AttemptId,
+        (account, sender): (&str, &str),
+        driver: &Account,
+        (now, expires_at): (Time, Time),
+    ) -> Option<Request> {
         let Place::Sms(number) = &address.place else { return None };
         let intent = &message.intent;
         let callback_url = self.definitions.callback_url(account);
-        let (validity, expires_at) = (intent.deadline.since(now), intent.deadline);
+        let validity = expires_at.since(now);
         Some(driver.provider.send(&Outbound { attempt, to: number.e164(), from: sender, body: &intent.body, validity, expires_at, callback_url: &callback_url }))
     }
 
     /// The very request of an attempt that was made, for a vendor that knows its key.
     pub(crate) fn request(&self, message: &Message, address: &Address, attempt: &message::Attempt, driver: &Account) -> Option<Request> {
         let id = AttemptId { message: message.id, n: attempt.n };
-        self.handing_over(message, address, id, (&attempt.account, &attempt.sender), driver, attempt.claimed_at)
+        let valid = (attempt.claimed_at, attempt.valid_until.unwrap_or(message.intent.deadline));
+        self.handing_over(message, address, id, (&attempt.account, &attempt.sender), driver, valid)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Its own file because every stage that changes a state must owe the same for it. It decides nothing about texts.
 
 use trunkline_connectors::crm::declared::About;
+use trunkline_core::erase::ERASED;
 use trunkline_core::id::{MessageId, hash16};
 use trunkline_core::message::{self, Delivery, Event, Ignored, State, Work};
 use trunkline_core::owe::{AlertKind, Owe, Subject};
@@ -25,9 +26,11 @@ impl Engine {
     /// A new message in its first state.
     pub(crate) fn make(&self, id: MessageId, intent: Intent, event: Event, address: &Address, now: Time) -> Result<MessageChange, Ignored> {
         let state = message::apply(None, &event, now)?;
+        // Of a text to somebody who was erased only the fact that it was suppressed is kept.
+        let intent = if address.consent.erased.is_some() { Intent { body: ERASED.to_owned(), written: None, ..intent } } else { intent };
         let message = Message { id, intent, state, rev: 0, updated_at: now };
         let owes = self.owed(None, &message, address);
-        Ok(MessageChange { message, events: vec![(event, None)], owes, guard: None })
+        Ok(MessageChange { message, events: vec![(event, None)], owes, guard: None, sends: None })
     }
 
     /// A message after an event, with what that owes.
@@ -35,7 +38,7 @@ impl Engine {
         let state = message::apply(Some(&before.state), &event, now)?;
         let message = Message { state, updated_at: now, ..before.clone() };
         let owes = self.owed(Some(&before.state), &message, address);
-        Ok(MessageChange { message, events: vec![(event, dedupe)], owes, guard: None })
+        Ok(MessageChange { message, events: vec![(event, dedupe)], owes, guard: None, sends: None })
     }
 
     fn owed(&self, before: Option<&State>, message: &Message, address: &Address) -> Vec<Owe> {

@@ -3,10 +3,10 @@
 //! Its own file because the gate runs at two places and must see the same kind of facts at both; expressions of
 //! journeys and of connectors must mean the same everywhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use trunkline_core::consent::ConsentState;
+use trunkline_core::consent::{Channel, ConsentState};
 use trunkline_core::gate::{self, Facts, Reach, Verdict};
 use trunkline_core::id::{AddressId, MessageId};
 use trunkline_core::looping::{self, Earlier};
@@ -14,6 +14,8 @@ use trunkline_core::message::Delivery;
 use trunkline_core::number::{Number, NumberError};
 use trunkline_core::planted::{Fault, planted};
 use trunkline_core::purpose::Purpose;
+use trunkline_core::quiet::{self, Sent, Whereabouts};
+use trunkline_core::sender::Route;
 use trunkline_core::time::{Span, Time};
 use trunkline_core::zone;
 use trunkline_store::StoreError;
@@ -35,40 +37,72 @@ impl Engine {
             }
             None => (self.key.address("nowhere", owner), Place::Nowhere, Vec::new()),
         };
-        Address { id, place, zones, consent: ConsentState::default(), guard_version: 1 }
+        Address { id, place, zones, residences: BTreeMap::new(), sends: Vec::new(), consent: ConsentState::default(), guard_version: 1 }
     }
 
-    /// Asks the gate about an intent, whatever went to its address before.
-    pub(crate) fn ask_gate(&self, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, now: Time) -> Verdict {
-        self.ask_gate_after(intent, address, behind, &[], now)
+    /// Everywhere that the holder of an address may be, and whatever binds the company itself.
+    pub fn whereabouts(&self, address: &Address) -> Whereabouts {
+        let mut here = address.whereabouts();
+        for jurisdiction in &self.definitions.rules.settings.jurisdictions {
+            here.bound_by(jurisdiction);
+        }
+        here
     }
 
-    /// Asks the gate about an intent that comes after others.
-    pub(crate) fn ask_gate_after(&self, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
-        self.gate_by_way(intent, (&intent.account, &intent.sender), address, behind, earlier, now)
+    /// The address's sends with this one, if anything counts texts of its purpose; what answers a keyword is not counted.
+    pub(crate) fn counted(&self, message: &Message, address: &Address, now: Time) -> Option<Vec<Sent>> {
+        let purpose = message.intent.purpose;
+        let caps = self.definitions.rules.caps(purpose) || !self.definitions.policy(purpose).caps.is_empty();
+        (caps && !message.intent.origin.exempt()).then(|| quiet::sent(&address.sends, Sent { message: message.id, purpose, at: now }))
+    }
+
+    /// Asks the gate about the intent of a new message, which comes after others.
+    pub(crate) fn ask_gate(&self, id: MessageId, intent: &Intent, address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
+        self.gate_by_way((id, intent), (&intent.account, &intent.sender), address, behind, earlier, now)
     }
 
     /// Asks the gate about a message that comes after others, by the way that it goes now.
     pub(crate) fn ask_gate_about(&self, message: &Message, address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
-        self.gate_by_way(&message.intent, message.way(), address, behind, earlier, now)
+        self.gate_by_way((message.id, &message.intent), message.way(), address, behind, earlier, now)
     }
 
-    fn gate_by_way(&self, intent: &Intent, (account, sender): (&str, &str), address: &Address, behind: Option<(MessageId, Time)>, earlier: &[Earlier<'_>], now: Time) -> Verdict {
+    fn gate_by_way(
+        &self,
+        (message, intent): (MessageId, &Intent),
+        (account, sender): (&str, &str),
+        address: &Address,
+        behind: Option<(MessageId, Time)>,
+        earlier: &[Earlier<'_>],
+        now: Time,
+    ) -> Verdict {
         let reach = match &address.place {
             Place::Sms(number) => Reach::Line(number.line()),
             Place::NotANumber { given, .. } => Reach::Impossible(Number::parse(given, None).err().unwrap_or(NumberError::Unreadable)),
             Place::Nowhere => Reach::Missing,
+            Place::Erased => Reach::Erased,
         };
+        let here = self.whereabouts(address);
+        // The first one is the number's own country.
+        let country = match &address.place {
+            Place::Sms(_) => here.jurisdictions.first().map(String::as_str),
+            Place::NotANumber { .. } | Place::Nowhere | Place::Erased => None,
+        };
+        let registered = self.definitions.sender(account, sender).map(|s| s.registered.as_slice()).unwrap_or_default();
+        let template = country.zip(intent.template.as_ref()).is_some_and(|(country, (name, _))| self.definitions.template_id(country, name).is_some());
         let facts = Facts {
+            message,
             purpose: intent.purpose,
-            policy: &self.definitions.policy(intent.purpose),
+            policy: &self.definitions.policy_of(intent.purpose, &intent.program),
             program: &intent.program,
             deadline: intent.deadline,
             reach: &reach,
             consent: &address.consent,
-            zones: &address.zones,
+            rules: &self.definitions.rules,
+            jurisdictions: &here.jurisdictions,
+            zones: &here.zones,
+            sends: &address.sends,
             account,
-            sender,
+            route: Route { sender, country, registered, template },
             exempt: intent.origin.exempt(),
             behind: behind.filter(|_| !planted(Fault::OrderIgnored)),
             body: &intent.body,
@@ -137,9 +171,11 @@ pub(crate) fn address_facts(address: &Address) -> Value {
 fn address_value(address: &Address) -> Value {
     let number = match &address.place {
         Place::Sms(number) => Some(number.e164()),
-        Place::NotANumber { .. } | Place::Nowhere => None,
+        Place::NotANumber { .. } | Place::Nowhere | Place::Erased => None,
     };
-    json!({"id": address.id, "number": number, "opted_out": address.consent.stopped.is_some(), "opted_out_at": address.consent.stopped.as_ref().map(|s| s.at)})
+    let consent = &address.consent;
+    let preferences: serde_json::Map<String, Value> = Channel::ALL.into_iter().map(|c| (c.word().to_owned(), consent.subscribed(c).into())).collect();
+    json!({"id": address.id, "number": number, "opted_out": consent.stopped.is_some(), "opted_out_at": consent.stopped.as_ref().map(|s| s.at), "preferences": preferences})
 }
 
 /// An address from a list.

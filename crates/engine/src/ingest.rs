@@ -18,7 +18,7 @@ use crate::definitions::{Journeys, Published};
 use crate::effects::system_alert;
 use crate::facts::{find, journey_facts};
 use crate::poison::poisonous;
-use crate::profile::conflicts_of;
+use crate::profile::{conflicts_of, residence_of};
 use crate::{Engine, Stage, Tick};
 
 /// The most runs of a profile that an event is compared with.
@@ -169,7 +169,9 @@ impl Engine {
         let (kept, mut conflicts) = conflicts_of(&self.definitions, &profile.system, profile.clone(), now);
         let phone = event.mapped.phone.as_ref();
         let owner = self.definitions.owner("phone", &profile.system, &profile.system).filter(|_| phone.is_some());
-        commands.push(Command::PutProfile { profile: Box::new(kept), moved: phone.is_some() && owner.is_none() });
+        let moved = phone.is_some() && owner.is_none();
+        let residence = residence_of(profile.id, &kept.attributes, address.id, &address.place).filter(|_| moved);
+        commands.push(Command::PutProfile { profile: Box::new(kept), moved });
         if let (Some(owner), Some(phone)) = (owner, phone) {
             let (field, system, owner, value) = ("phone".to_owned(), profile.system.clone(), owner.to_owned(), phone.as_str().into());
             conflicts.push(Conflict { profile: profile.id, field, system, owner, value, at: now, times: 1 });
@@ -214,6 +216,8 @@ impl Engine {
             }
             commands.push(Command::PutRun(Box::new(run), vec![format!("started by event {}", event.id)].into()));
         }
+        // It bumps the version of the address, which the texts that are taken back compare: so after them.
+        commands.extend(residence);
         let fate = if runs.is_empty() { Fate::NoJourney } else { Fate::Runs { runs } };
         commands.push(Command::FinishEvent(event.id, fate));
         Unit(commands)

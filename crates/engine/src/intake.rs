@@ -1,25 +1,26 @@
-//! What clients ask for: take events, send one text, record consent. Checked, committed, then answered.
+//! What clients ask for: take events, send one text. Checked, committed, then answered.
 //!
 //! Its own file because the API, the command line and the simulation share it. An answer comes after the commit, and
-//! the same question twice gets the same answer.
+//! the same question twice gets the same answer. What they say of consent is taken by `consent`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
 use trunkline_core::event::{FieldProblem, SourceEvent};
-use trunkline_core::id::{AddressId, EventId, MessageId, hash16};
+use trunkline_core::expr::Reader;
+use trunkline_core::id::{EventId, MessageId, hash16};
 use trunkline_core::message;
 use trunkline_core::number::{Line, Number};
 use trunkline_core::purpose::Purpose;
 use trunkline_core::reason::Reason;
-use trunkline_core::segment;
 use trunkline_core::source::{Mapped, Mapping};
 use trunkline_core::time::{Span, Time};
-use trunkline_store::row::{Address, AddressNews, Event, Intent, Message, Origin, Reservation};
+use trunkline_core::zone;
+use trunkline_store::row::{Address, Event, Intent, Message, Origin, Reservation};
 use trunkline_store::{Applied, Command, StoreError, Unit};
 
+use crate::compose::Wish;
 use crate::facts::earlier;
 use crate::limits::Limits;
 use crate::{Engine, Stage};
@@ -62,37 +63,9 @@ pub struct SendRequest {
     /// Labels, such as the order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-}
-
-/// A request to record consent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConsentRequest {
-    /// The recipient.
-    pub address: String,
-    /// `grant` or `revoke`.
-    pub action: ConsentAction,
-    /// The program; absent means all.
-    #[serde(default)]
-    pub program: Option<String>,
-    /// The purpose; absent means all.
-    #[serde(default)]
-    pub purpose: Option<Purpose>,
-    /// What proves it: the words shown and where, a form's id, a recording.
-    pub evidence: String,
-    /// When it happened; absent means now.
-    #[serde(default)]
-    pub occurred_at: Option<Time>,
-}
-
-/// What a client may record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConsentAction {
-    /// The person agreed.
-    Grant,
-    /// The person took it back.
-    Revoke,
+    /// Whether it is made GSM-7 where that saves segments; absent means as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smart_encoding: Option<bool>,
 }
 
 /// Why a request was not done.
@@ -169,7 +142,7 @@ impl Engine {
         // The deadline counts from the first request, not from its retry.
         let intent = Intent { deadline: reserved.at + intent.deadline.since(now), ..intent };
         let texts = self.recent_texts(&[(address.id, Some(reserved.message))], &[intent.purpose].into(), now).await?;
-        let mut verdict = self.ask_gate_after(&intent, &address, None, &earlier(&texts, address.id, reserved.message, true), now);
+        let mut verdict = self.ask_gate(reserved.message, &intent, &address, None, &earlier(&texts, address.id, reserved.message, true), now);
         verdict.findings.extend(chosen);
         let change = self.make(reserved.message, intent, message::Event::Made { verdict }, &address, now);
         let change = change.map_err(|e| Unwilling::Invalid(vec![FieldProblem::new("", e.to_string(), "report this as a fault")]))?;
@@ -183,7 +156,8 @@ impl Engine {
     fn intent_of(&self, client: &str, request: &SendRequest, limits: Option<&Limits>, now: Time) -> Result<(Address, Intent, Option<Reason>), Vec<FieldProblem>> {
         let mut problems = Vec::new();
         let number = self.textable("to", &request.to, None).map_err(|p| problems.push(p)).ok();
-        let body = self.body_of(request).map_err(|p| problems.push(p)).ok();
+        let zones = number.as_ref().map(zone::candidates).unwrap_or_default();
+        let body = self.body_of(request, zones).map_err(|p| problems.push(p)).ok();
         let program = self.program_of(request.program.as_deref()).map_err(|p| problems.push(p)).ok();
         if self.definitions.senders.is_empty() {
             problems.push(FieldProblem::new("", "no sender is configured", "add one under [[senders]] in trunkline.toml"));
@@ -199,6 +173,8 @@ impl Engine {
         };
         let address = self.address_of(Some(number.e164()), None, "");
         let Some((way, chosen)) = self.way_of_new(&address, request.purpose, limits, now) else { return Err(problems) };
+        let name = template.as_ref().map(|(name, _)| name.as_str());
+        let composed = self.compose(body, (&way.account, &way.sender), Wish { template: name, program: &program, asked: request.smart_encoding });
         let intent = Intent {
             address: address.id,
             profile: None,
@@ -208,8 +184,9 @@ impl Engine {
             program,
             account: way.account,
             sender: way.sender,
-            size: segment::measure(&body),
-            body,
+            size: composed.size,
+            body: composed.body,
+            written: composed.written,
             template,
             deadline: now + request.ttl.unwrap_or_else(|| self.definitions.policy(request.purpose).ttl),
             created_at: now,
@@ -228,7 +205,7 @@ impl Engine {
         Ok(number)
     }
 
-    fn body_of(&self, request: &SendRequest) -> Result<(String, Option<(String, String)>), FieldProblem> {
+    fn body_of(&self, request: &SendRequest, zones: Vec<String>) -> Result<(String, Option<(String, String)>), FieldProblem> {
         match (&request.template, &request.body) {
             (Some(_), Some(_)) => Err(FieldProblem::new("body", "is given beside 'template'", "give one of the two")),
             (None, None) => Err(FieldProblem::new("body", "is missing", "give 'body', or 'template' with 'data'")),
@@ -239,71 +216,24 @@ impl Engine {
             (Some(name), None) => {
                 let template =
                     self.definitions.templates.get(name).ok_or_else(|| FieldProblem::new("template", format!("'{name}' does not exist"), "name a folder of templates/"))?;
-                let locale = request.locale.as_deref().unwrap_or(&self.definitions.default_locale);
+                let house = &self.definitions.default_locale;
+                let reader = Reader { locale: request.locale.as_ref().unwrap_or(house).clone(), zones, house: house.clone() };
                 let data = request.data.clone().unwrap_or(Value::Object(serde_json::Map::new()));
                 let rendered = template
-                    .render(&self.expr, locale, &data)
+                    .render(&self.expr, &reader, &data)
                     .map_err(|e| FieldProblem::new("data", format!("does not fill template '{name}': {e}"), "give every variable the template names"))?;
                 Ok((rendered.text, Some((name.clone(), rendered.locale))))
             }
         }
     }
 
-    fn program_of(&self, asked: Option<&str>) -> Result<String, FieldProblem> {
+    pub(crate) fn program_of(&self, asked: Option<&str>) -> Result<String, FieldProblem> {
         match asked {
             None => Ok(self.definitions.programs.keys().next().cloned().unwrap_or_else(|| "default".to_owned())),
             Some(name) if self.definitions.programs.contains_key(name) => Ok(name.to_owned()),
             Some(name) => {
                 let known: Vec<&str> = self.definitions.programs.keys().map(String::as_str).collect();
                 Err(FieldProblem::new("program", format!("'{name}' does not exist"), format!("use one of: {}", known.join(", "))))
-            }
-        }
-    }
-
-    /// Appends a grant or revocation to the ledger of an address; a revocation holds back what is queued at its next
-    /// look by the gate.
-    pub async fn record_consent(&self, client: &str, request: &ConsentRequest) -> Result<(AddressId, Address), Unwilling> {
-        self.pressure.admit()?;
-        let now = self.clock.now();
-        let mut problems = Vec::new();
-        let number = self.textable("address", &request.address, None).map_err(|p| problems.push(p)).ok();
-        if let Err(problem) = request.program.as_deref().map_or(Ok(String::new()), |p| self.program_of(Some(p))) {
-            problems.push(problem);
-        }
-        if request.evidence.trim().is_empty() || request.evidence.len() > 2_000 {
-            problems.push(FieldProblem::new("evidence", "is empty or longer than 2,000 bytes", "say what proves it: the words shown and where, a form's id, a recording"));
-        }
-        if request.occurred_at.is_some_and(|t| t > now + Span::mins(5)) {
-            problems.push(FieldProblem::new("occurred_at", "is in the future", "give the time at which it happened"));
-        }
-        let (Some(number), true) = (number, problems.is_empty()) else { return Err(Unwilling::Invalid(problems)) };
-        let fresh = self.address_of(Some(number.e164()), None, "");
-        self.commit(now, Unit::one(Command::PutAddress(Box::new(fresh.clone())))).await?;
-        let entry = ConsentEntry {
-            act: if request.action == ConsentAction::Grant { ConsentAct::Grant } else { ConsentAct::Revoke },
-            program: request.program.clone(),
-            purpose: request.purpose,
-            account: None,
-            sender: None,
-            evidence: request.evidence.clone(),
-            actor: client.to_owned(),
-            occurred_at: request.occurred_at.unwrap_or(now),
-            recorded_at: now,
-        };
-        loop {
-            let address = self.store.addresses(&[fresh.id]).await?.pop().unwrap_or_else(|| fresh.clone());
-            let mut after = address.clone();
-            after.consent.apply(&entry);
-            let news = Box::new(AddressNews { entries: vec![entry.clone()], inbound: None });
-            let owes = if after.consent == address.consent { Vec::new() } else { self.owed_for_address(&after) };
-            let command = Command::News { address: fresh.id, guard_version: address.guard_version, news, messages: Vec::new(), owes };
-            match self.commit(now, Unit::one(command)).await {
-                Ok(_) => {
-                    self.wake(&[Stage::Dispatch, Stage::Writebacks, Stage::Announcements]);
-                    return Ok((fresh.id, after));
-                }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }

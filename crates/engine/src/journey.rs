@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use trunkline_core::expr::Reader;
 use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::id::MessageId;
 use trunkline_core::journey::{Journey, Position};
@@ -13,13 +14,13 @@ use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::purpose::Purpose;
 use trunkline_core::reason::Reason;
-use trunkline_core::segment;
 use trunkline_core::template::Template;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, Event, Intent, Message, Origin, Profile, Run, Trail};
 use trunkline_store::{Command, StoreError, Unit};
 
+use crate::compose::Wish;
 use crate::effects::{customer_alert, system_alert};
 use crate::facts::{earlier, find, journey_facts};
 use crate::limits::Limits;
@@ -101,7 +102,7 @@ impl Engine {
             return stop(run, "its version of the journey is not published");
         };
         let facts = journey_facts(scene.event, scene.profile);
-        let moved = published.journey.advance(&self.expr, step, *visit, *due, &scene.address.zones, &facts);
+        let moved = published.journey.advance(&self.expr, step, *visit, *due, &self.whereabouts(scene.address).zones, &facts);
         let mut commands = Vec::new();
         let (mut position, mut trail) = (moved.position, moved.trail);
         if let Some((step, visit, template)) = moved.send {
@@ -139,12 +140,14 @@ impl Engine {
         let (way, chosen) = self.way_of_new(scene.address, journey.purpose, scene.limits, now).ok_or("no sender is configured")?;
         let run = scene.run;
         let id = MessageId::of_step(scene.address.id, due, run.id, step, visit);
-        let locale = scene.profile.locale.as_deref().unwrap_or(&self.definitions.default_locale);
+        let house = &self.definitions.default_locale;
+        let reader = Reader { locale: scene.profile.locale.as_ref().unwrap_or(house).clone(), zones: self.whereabouts(scene.address).zones, house: house.clone() };
         let rendered = match templates.get(template) {
-            Some(found) => found.render(&self.expr, locale, facts).map_err(|e| e.to_string()),
+            Some(found) => found.render(&self.expr, &reader, facts).map_err(|e| e.to_string()),
             None => Err("it does not exist in this version of the journey".to_owned()),
         };
-        let (body, used) = rendered.as_ref().map(|r| (r.text.clone(), r.locale.clone())).unwrap_or_default();
+        let (text, used) = rendered.as_ref().map(|r| (r.text.clone(), r.locale.clone())).unwrap_or_default();
+        let composed = self.compose(text, (&way.account, &way.sender), Wish { template: Some(template), program: &journey.program, asked: None });
         let intent = Intent {
             address: scene.address.id,
             profile: Some(scene.profile.id),
@@ -154,8 +157,9 @@ impl Engine {
             program: journey.program.clone(),
             account: way.account,
             sender: way.sender,
-            size: segment::measure(&body),
-            body,
+            size: composed.size,
+            body: composed.body,
+            written: composed.written,
             template: Some((template.to_owned(), used)),
             deadline: due + journey.ttl.unwrap_or_else(|| self.definitions.policy(journey.purpose).ttl),
             created_at: now,
@@ -164,7 +168,8 @@ impl Engine {
         let (verdict, alert) = match rendered {
             Ok(_) => {
                 let behind = scene.waiting.iter().find(|m| m.intent.origin.run() == Some(run.id) && m.intent.address == scene.address.id && m.id != id);
-                let mut verdict = self.ask_gate_after(&intent, scene.address, behind.map(|m| (m.id, m.intent.deadline)), &earlier(scene.texts, scene.address.id, id, true), now);
+                let behind = behind.map(|m| (m.id, m.intent.deadline));
+                let mut verdict = self.ask_gate(id, &intent, scene.address, behind, &earlier(scene.texts, scene.address.id, id, true), now);
                 verdict.findings.extend(chosen);
                 let alert = unreachable(&verdict, run, id);
                 (verdict, alert)

@@ -14,6 +14,8 @@ pub mod pressure;
 pub mod transport;
 
 pub mod cancel;
+pub mod consent;
+pub mod erase;
 pub mod intake;
 pub mod profile;
 pub mod receive;
@@ -36,8 +38,10 @@ pub mod sweep;
 pub mod worker;
 
 pub mod explain;
+pub mod proof;
 pub mod verify;
 
+mod compose;
 mod effects;
 mod facts;
 mod limits;

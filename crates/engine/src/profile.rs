@@ -6,9 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use trunkline_core::event::FieldProblem;
-use trunkline_core::id::ProfileId;
+use trunkline_core::id::{AddressId, ProfileId};
+use trunkline_core::quiet;
 use trunkline_core::time::Time;
-use trunkline_store::row::{Conflict, Profile};
+use trunkline_store::row::{Conflict, Place, Profile};
 use trunkline_store::{Command, Unit};
 
 use crate::Engine;
@@ -59,6 +60,19 @@ pub(crate) fn conflicts_of(definitions: &Definitions, writer: &str, mut profile:
     (profile, found)
 }
 
+/// Tells an address where a profile's attributes say that its person lives; nothing if they say nothing of it.
+pub(crate) fn residence_of(id: ProfileId, attributes: &Map<String, Value>, address: AddressId, place: &Place) -> Option<Command> {
+    let number = if let Place::Sms(number) = place { Some(number) } else { None };
+    quiet::speaks_of_residence(attributes).then(|| Command::Reside { address, profile: id, residence: quiet::residence(attributes, number) })
+}
+
+/// Attributes with a write over them: what it does not name stays, null removes one.
+fn merged(before: Option<&Profile>, write: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = before.map(|b| b.attributes.clone()).unwrap_or_default();
+    all.extend(write.clone());
+    all
+}
+
 impl Engine {
     /// Writes what a client says of a profile; gives the profile and every conflict that is known of it.
     pub async fn put_profile(&self, system: &str, external_id: &str, request: &ProfileRequest) -> Result<(Profile, Vec<Conflict>), Unwilling> {
@@ -89,6 +103,11 @@ impl Engine {
         };
         let moved = phone.is_some();
         let at = address.as_ref().map(|a| a.id).or_else(|| before.as_ref().map(|b| b.address));
+        let place = match (&address, at) {
+            (Some(address), _) => Some(address.place.clone()),
+            (None, Some(at)) if quiet::speaks_of_residence(&request.attributes) => self.store.addresses(&[at]).await?.pop().map(|a| a.place),
+            (None, _) => None,
+        };
         commands.extend(address.map(|address| Command::PutAddress(Box::new(address))));
         let written = Profile {
             id,
@@ -101,6 +120,7 @@ impl Engine {
         };
         let (kept, conflicts) = conflicts_of(&self.definitions, writer, written, now);
         commands.extend(conflicts.into_iter().map(|c| Command::NoteConflict(Box::new(c))));
+        commands.extend(place.and_then(|place| residence_of(id, &merged(before.as_ref(), &kept.attributes), kept.address, &place)));
         commands.push(Command::PutProfile { profile: Box::new(kept.clone()), moved });
         self.commit(now, Unit(commands)).await?;
         let stored = self.store.profiles(&[id]).await?.pop().unwrap_or(kept);

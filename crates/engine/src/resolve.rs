@@ -112,7 +112,10 @@ impl Engine {
     }
 
     fn look_up(&self, message: &Message, address: &Address, attempt: &Attempt, account: &Account, now: Time) -> Plan {
-        let Place::Sms(number) = &address.place else { return None };
+        let Place::Sms(number) = &address.place else {
+            // Without a number there is nothing to look for.
+            return self.give_up(message, address, attempt.n, &self.definitions.policy(message.intent.purpose), now);
+        };
         let request = account.provider.look_up(&sent(message, attempt, number.e164()))?;
         let change = self.asked(message, address, attempt.n, Question::LookUp, now)?;
         Some((Unit::one(Command::PutMessage(Box::new(change))), Some(self.question(message, attempt.n, Question::LookUp, request))))
@@ -134,6 +137,7 @@ impl Engine {
             let request = self.request(message, address, attempt, account)?;
             let mut change = self.asked(message, address, attempt.n, Question::Repeat, now)?;
             change.guard = Some(address.guard_version);
+            change.sends = self.counted(message, address, now);
             return Some((Unit::one(Command::PutMessage(Box::new(change))), Some(self.question(message, attempt.n, Question::Repeat, request))));
         };
         let policy = self.definitions.policy(message.intent.purpose);
@@ -149,7 +153,9 @@ impl Engine {
     }
 
     fn question(&self, message: &Message, n: u32, how: Question, request: Request) -> Ask {
-        Ask { attempt: AttemptId { message: message.id, n }, how, request, claimed: self.clock.uptime(), deadline: message.intent.deadline }
+        let valid_until = message.state.attempts.iter().find(|a| a.n == n).and_then(|a| a.valid_until);
+        let deadline = valid_until.unwrap_or(message.intent.deadline);
+        Ask { attempt: AttemptId { message: message.id, n }, how, request, claimed: self.clock.uptime(), deadline }
     }
 
     /// When to ask again; at the end of the window at the latest, when it is given up.

@@ -40,7 +40,7 @@ impl Detour {
 pub(crate) fn country(address: &Address) -> Option<String> {
     match &address.place {
         Place::Sms(number) => number.region(),
-        Place::NotANumber { .. } | Place::Nowhere => None,
+        Place::NotANumber { .. } | Place::Nowhere | Place::Erased => None,
     }
 }
 

@@ -38,7 +38,7 @@ impl Engine {
         let Ok(change) = self.change(&message, event, None, &address, now) else { return Ok(Ruled::NotUnclear(message.state.delivery())) };
         let mut commands = Vec::new();
         if let Some((id, intent)) = &fresh {
-            let verdict = self.ask_gate(intent, &address, None, now);
+            let verdict = self.ask_gate(*id, intent, &address, None, &[], now);
             if let Ok(made) = self.make(*id, intent.clone(), Event::Made { verdict }, &address, now) {
                 commands.push(Command::PutMessage(Box::new(made)));
             }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use trunkline_connectors::http::Reply;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Source, Terms};
 use trunkline_core::health;
 use trunkline_core::id::AttemptId;
 use trunkline_core::message;
@@ -208,6 +208,7 @@ pub(crate) fn vendor_block(account: &str, sender: &str, evidence: String, now: T
         actor: "vendor".to_owned(),
         occurred_at: now,
         recorded_at: now,
+        terms: Terms::from_source(Source::Vendor),
     }
 }
 

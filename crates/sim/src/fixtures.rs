@@ -1,7 +1,7 @@
 //! The shipped configuration as stages see it, for the simulation and for tests.
 //!
-//! Its own file because the world must run what is shipped and not something like it. One journey more is added, with
-//! several texts in a row, since none of the shipped ones has two and their order is promised.
+//! Its own file because the world must run what is shipped and not something like it. Two journeys more are added: one with
+//! several texts in a row, since none of the shipped ones has two and their order is promised, and one that sells.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
+use trunkline_core::preview::Settings;
+use trunkline_core::price;
+use trunkline_core::quiet::Rules;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
@@ -38,7 +41,7 @@ pub const CRM_TOKEN: &str = "crm-sandbox-token";
 pub const SENDER: &str = "+15005550006";
 
 /// Every file of the shipped configuration: (path, text).
-pub const SHIPPED: [(&str, &str); 19] = [
+pub const SHIPPED: [(&str, &str); 20] = [
     ("trunkline.toml", include_str!("../../../config/trunkline.toml")),
     ("sources/shopify.toml", include_str!("../../../config/sources/shopify.toml")),
     ("sources/logistics.toml", include_str!("../../../config/sources/logistics.toml")),
@@ -49,6 +52,7 @@ pub const SHIPPED: [(&str, &str); 19] = [
     ("journeys/order-shipped.toml", include_str!("../../../config/journeys/order-shipped.toml")),
     ("journeys/delivery-exception.toml", include_str!("../../../config/journeys/delivery-exception.toml")),
     ("journeys/appointment-reminder.toml", include_str!("../../../config/journeys/appointment-reminder.toml")),
+    ("rates/example.csv", include_str!("../../../config/rates/example.csv")),
     ("templates/order_confirmed/default.txt", include_str!("../../../config/templates/order_confirmed/default.txt")),
     ("templates/order_confirmed/fr.txt", include_str!("../../../config/templates/order_confirmed/fr.txt")),
     ("templates/order_confirmed/es.txt", include_str!("../../../config/templates/order_confirmed/es.txt")),
@@ -85,6 +89,28 @@ for = "PAUSE"
 id = "third"
 do = "send"
 template = "series_third"
+"#;
+
+/// Two texts that sell something, where the law says when and how often.
+const OFFERS: &str = r#"
+program = "acme"
+purpose = "marketing"
+ttl = "48h"
+correlation = "event.data.order"
+[trigger]
+type = "offer.made"
+[[step]]
+id = "offer"
+do = "send"
+template = "order_confirmed"
+[[step]]
+id = "pause"
+do = "wait"
+for = "1h"
+[[step]]
+id = "again"
+do = "send"
+template = "order_confirmed"
 "#;
 
 /// A shipped file could not be read as what it is.
@@ -146,7 +172,7 @@ impl Default for Series {
     }
 }
 
-/// Every journey that is shipped, and the one with several texts.
+/// Every journey that is shipped, the one with several texts and the one that sells.
 pub fn drafts(series: Series) -> Result<Vec<Draft>, FixtureError> {
     let mut templates = templates();
     // Words of its own for each of its texts: the looping guard stops the same ones.
@@ -163,6 +189,7 @@ pub fn drafts(series: Series) -> Result<Vec<Draft>, FixtureError> {
     }
     let text = SERIES.replace("MORE_THAN", &series.more_than.to_string()).replace("PAUSE", &format!("{}m", series.pause_mins));
     drafts.push(Draft::new("series", read("series", &text)?, &templates));
+    drafts.push(Draft::new("offers", read("offers", OFFERS)?, &templates));
     Ok(drafts)
 }
 
@@ -178,6 +205,7 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
     struct Main {
         programs: BTreeMap<String, Program>,
         systems: BTreeMap<String, System>,
+        templates: BTreeMap<String, Settings>,
     }
     #[derive(Deserialize)]
     struct Maps {
@@ -192,7 +220,8 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
         None => publish_all(store, now, &drafts(series)?).await?,
     };
     let settings = dialect.account();
-    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default() }));
+    let account = |provider| Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default(), smart_encoding: false };
+    let accounts = registry::provider(&settings).map(|provider| (dialect.name().to_owned(), account(provider)));
     let webhooks = registry::source("shopify", vec![SHOP_SECRET.into()], Span::hours(48));
     let shop = SourceDefinition { system: maps.system, webhooks, verify: VerifyMode::Enforce, reads: None, mappings: maps.map };
     let mut sources = BTreeMap::from([("shopify".to_owned(), shop)]);
@@ -202,12 +231,24 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
         sources.insert(name.to_owned(), SourceDefinition { system: maps.system, webhooks: None, verify: VerifyMode::Enforce, reads: maps.reads, mappings: maps.map });
     }
     let opt_out_reply = if ours { OptOutReply::Ours } else { OptOutReply::Vendor };
-    let sender = Sender { number: SENDER.to_owned(), account: dialect.name().to_owned(), rate: Rate { per_second: 20, burst: 20 }, daily: None, opt_out_reply };
+    let sender = Sender {
+        number: SENDER.to_owned(),
+        registered: Vec::new(),
+        account: dialect.name().to_owned(),
+        rate: Rate { per_second: 20, burst: 20 },
+        daily: None,
+        opt_out_reply,
+        shift_tables: Vec::new(),
+    };
+    let card = "rates/example.csv";
+    let rates = price::parse(text(card)).map_err(|e| FixtureError::File { path: card.to_owned(), problem: format!("line {}: {e}", e.line) })?;
     Ok(Arc::new(Definitions {
         public_url: PUBLIC_URL.to_owned(),
         default_region: Some("US".to_owned()),
         default_locale: "en".to_owned(),
         purposes: BTreeMap::new(),
+        rules: Arc::new(Rules::shipped().clone()),
+        template_ids: BTreeMap::from([("IN".to_owned(), BTreeMap::from([("order_confirmed".to_owned(), "1107160000000000001".to_owned())]))]),
         accounts: accounts.into_iter().collect(),
         senders: vec![sender],
         countries: BTreeMap::new(),
@@ -226,6 +267,8 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
             timeout: Span::secs(15),
         }],
         templates: templates(),
+        texts: main.templates,
+        rates,
         connectors: vec![connector("crm")?, connector("crm_contacts")?],
     }))
 }
@@ -246,7 +289,7 @@ pub fn rehearsed(mut definitions: Definitions, journey: &str) -> Definitions {
             timeout: Span::secs(10),
         };
         if let Some(provider) = registry::provider(&settings) {
-            *account = Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default() };
+            *account = Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default(), smart_encoding: account.smart_encoding };
         }
     }
     definitions

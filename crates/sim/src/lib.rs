@@ -23,3 +23,5 @@ pub mod profile;
 pub mod rehearse;
 pub mod watch;
 pub mod world;
+
+mod homes;

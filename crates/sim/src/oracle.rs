@@ -3,6 +3,8 @@
 //! Its own file because a promise is checked without asking the code that keeps it: phones, callbacks and records are
 //! the other side's own memory, hours are computed anew. Numbers are those of ARCHITECTURE.md.
 
+pub(crate) mod hours;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -87,6 +89,13 @@ pub fn receipt_read(read: &Read) -> Option<Violation> {
     let proof = proves(&read.word);
     let story = || format!("a receipt '{}' of {} was taken to prove {:?}, and proves {proof:?}", read.word, read.attempt, read.evidence);
     (read.evidence != proof).then(|| Violation::new("I6", story()))
+}
+
+/// I4 by the rules of jurisdictions: a claim outside of their hours or beyond a cap. `earlier` are the claims of its
+/// address so far, this one among them.
+pub fn claim_lawful(claim: &Claim, earlier: &[Claim], address: Option<&Address>) -> Vec<Violation> {
+    let Some(home) = hours::home_of(address) else { return Vec::new() };
+    hours::permitted(claim, home).into_iter().chain(hours::below_caps(claim, earlier, home)).collect()
 }
 
 /// What callbacks proved, by attempt: the highest of what was delivered and acknowledged.

@@ -65,7 +65,7 @@ impl FromStr for Profile {
 
 /// How often what happens. Where it does not say otherwise, so many times a day.
 pub(crate) struct Menu {
-    /// How many customers the shop has.
+    /// How many customers the shop has: enough for one at each place of `homes`.
     pub(crate) customers: u32,
     /// Orders have several texts if they are of more products than this.
     pub(crate) series_above: u32,
@@ -116,7 +116,7 @@ pub(crate) struct Menu {
 }
 
 const CALM: Menu = Menu {
-    customers: 14,
+    customers: 36,
     series_above: 1,
     unwanted_percent: 0,
     kills: 3,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use trunkline_connectors::hook::RawHook;
 use trunkline_connectors::http::{Phase, TransportError};
 use trunkline_core::clock::{Clock, ManualClock};
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Terms};
 use trunkline_core::event::FieldProblem;
 use trunkline_core::id::{AddressId, InstallationKey};
 use trunkline_core::journey::Position;
@@ -375,5 +375,6 @@ fn granted(now: Time) -> ConsentEntry {
         actor: "rehearsal".to_owned(),
         occurred_at: now,
         recorded_at: now,
+        terms: Terms::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{Channel, ConsentAct, ConsentEntry};
 use trunkline_core::id::{AddressId, AttemptId, HookId, MessageId, RunId};
 use trunkline_core::message::{Event, Evidence, Finding, Question};
 use trunkline_core::owe::Owe;
@@ -271,13 +271,13 @@ impl Seen {
     }
 
     fn consent(&mut self, address: AddressId, entry: &ConsentEntry) {
-        let for_all = entry.program.is_none() && entry.purpose.is_none();
+        let for_all = entry.program.is_none() && entry.purpose.is_none() && entry.terms.channel == Channel::Sms;
         match entry.act {
-            ConsentAct::Stop => drop(self.stopped.insert(address)),
+            ConsentAct::Stop | ConsentAct::Erase => drop(self.stopped.insert(address)),
             ConsentAct::Start => drop(self.stopped.remove(&address)),
             ConsentAct::Revoke if for_all => drop(self.revoked.insert(address)),
             ConsentAct::Grant if for_all => drop(self.revoked.remove(&address)),
-            ConsentAct::Grant | ConsentAct::Revoke | ConsentAct::VendorBlock => {}
+            ConsentAct::Grant | ConsentAct::Confirm | ConsentAct::Revoke | ConsentAct::Expire | ConsentAct::Transfer | ConsentAct::Import | ConsentAct::VendorBlock => {}
         }
     }
 

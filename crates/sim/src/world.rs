@@ -23,7 +23,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 use serde::Serialize;
 use trunkline_core::clock::{Clock, ManualClock};
-use trunkline_core::id::{MessageId, hash16};
+use trunkline_core::id::{AddressId, MessageId, hash16};
+use trunkline_core::purpose::Purpose;
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::announce::{AnnounceCall, AnnounceResult};
 use trunkline_engine::definitions::Definitions;
@@ -48,7 +49,7 @@ use crate::oracle::{self, Proved, Violation};
 use crate::outgoing::OutgoingHook;
 use crate::profile::{Menu, Profile};
 use crate::shop::{Customer, Shop, ShopSettings};
-use crate::watch::Watch;
+use crate::watch::{Claim, Watch};
 
 /// What a run is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub struct Outcome {
     pub source_events: u64,
     /// How many texts the vendor accepted.
     pub accepted: u64,
+    /// The jurisdictions in which marketing left.
+    pub marketing: BTreeSet<String>,
     /// A digest of everything that happened, in order.
     pub trace: String,
     /// Broken promises.
@@ -221,6 +224,9 @@ pub struct World {
     acknowledged: BTreeSet<String>,
     accepted: BTreeMap<MessageId, u32>,
     looked_calls: usize,
+    /// The claims of the last days by address: what caps count.
+    claimed: BTreeMap<AddressId, Vec<Claim>>,
+    marketing: BTreeSet<String>,
     /// How many hooks had to be refused, and were.
     refused: u64,
     actions: u64,
@@ -289,6 +295,8 @@ impl World {
             acknowledged: BTreeSet::new(),
             accepted: BTreeMap::new(),
             looked_calls: 0,
+            claimed: BTreeMap::new(),
+            marketing: BTreeSet::new(),
             refused: 0,
             actions: 0,
             idle: 0,
@@ -332,6 +340,7 @@ impl World {
             crashes: self.crashes,
             source_events: self.acknowledged.len() as u64,
             accepted: self.vendor.accepted().len() as u64,
+            marketing: self.marketing,
             trace: self.trace.iter().fold(String::new(), |out, b| out + &format!("{b:02x}")),
             violations: self.violations,
             story: told.into_iter().map(|(at, line)| format!("{at} {line}")).collect(),
@@ -477,9 +486,17 @@ impl World {
             self.proved.extend(best.map(|best| (attempt, best)));
         }
         for claim in &claims {
-            let address = self.store.addresses(&[claim.message.intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
+            let intent = &claim.message.intent;
+            let address = self.store.addresses(&[intent.address]).now_or_never().and_then(Result::ok).and_then(|mut a| a.pop());
             found.extend(oracle::claim_allowed(claim, address.as_ref()));
             found.extend(self.after_lost_stop(claim, address.as_ref()));
+            let earlier = self.claimed.entry(intent.address).or_default();
+            earlier.retain(|other| other.at + oracle::hours::CAPS_REACH > claim.at);
+            earlier.push(claim.clone());
+            found.extend(oracle::claim_lawful(claim, earlier, address.as_ref()));
+            if intent.purpose == Purpose::Marketing {
+                self.marketing.extend(oracle::hours::home_of(address.as_ref()).and_then(|home| home.jurisdictions.last()).map(|place| (*place).to_owned()));
+            }
         }
         found.extend(read.iter().filter_map(oracle::receipt_read));
         if refusals < self.refused {

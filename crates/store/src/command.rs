@@ -3,9 +3,13 @@
 //! Its own file because the list is the contract of both backends. A command is repeated safely: a store that
 //! commits in order may be killed between any two of them.
 
-use trunkline_core::id::{AddressId, EventId, HookId, MessageId};
+use trunkline_core::consent::ConsentEntry;
+use trunkline_core::id::{AddressId, EventId, HookId, MessageId, ProfileId};
 use trunkline_core::message;
+use trunkline_core::number::Number;
 use trunkline_core::owe::Owe;
+use trunkline_core::quiet::Sent;
+use trunkline_core::source::Mapped;
 use trunkline_core::time::Time;
 
 use crate::row::{
@@ -44,6 +48,30 @@ pub struct MessageChange {
     pub owes: Vec<Owe>,
     /// For a claim: the address's `guard_version` as the gate saw it; compared and bumped.
     pub guard: Option<i64>,
+    /// For a claim that caps count: the address's sends with this one, written where the version is bumped.
+    pub sends: Option<Vec<Sent>>,
+}
+
+/// A message without its words: the same life, told by the same events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Erased {
+    /// The message as it shall be; its `rev` is what the row must have now, and stays.
+    pub message: Message,
+    /// The entries of its history as they shall read, by their places.
+    pub history: Vec<(i64, serde_json::Value)>,
+}
+
+/// What is left of an address when everything about the person is erased.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Erasure {
+    /// The address.
+    pub address: AddressId,
+    /// The version the row must have; it is bumped.
+    pub guard_version: i64,
+    /// The whole ledger as it shall read: as many entries as there are.
+    pub ledger: Vec<ConsentEntry>,
+    /// Its messages.
+    pub messages: Vec<Erased>,
 }
 
 /// One write.
@@ -67,6 +95,16 @@ pub enum Command {
     NoteConflict(Box<Conflict>),
     /// Makes an address if there is none.
     PutAddress(Box<Address>),
+    /// Says where a profile's holder of an address lives, or that it is not known; bumps the `guard_version` where that is
+    /// news. `Already` if it is not, or if there is no such address.
+    Reside {
+        /// The address.
+        address: AddressId,
+        /// The profile.
+        profile: ProfileId,
+        /// A country, or one with a state such as `US-TX`.
+        residence: Option<String>,
+    },
     /// Appends to an address's ledger and conversation, and changes its messages: all in one part, all or nothing.
     /// The address's `guard_version` is what the row must have, and is bumped. `Already` if the inbound text is known.
     News {
@@ -188,6 +226,17 @@ pub enum Command {
     EndSession([u8; 16]),
     /// Notes what a person did.
     Audit(Audit),
+    /// Writes what is left of a source event. Conflicts while nothing became of it, since somebody must look at it first.
+    EraseEvent(EventId, Box<Mapped>),
+    /// Empties a raw hook of body, headers and query. Conflicts while it waits to be worked on.
+    EraseHook(HookId),
+    /// Empties a profile of attributes and locale, and forgets the writes beside it that were not applied.
+    EraseProfile(ProfileId),
+    /// Takes a number out of whatever repeats it beside the rows of its address: refused hooks, alerts, cases, announcements,
+    /// labels, write-backs, the audit.
+    Redact(Number),
+    /// Takes the number and every text out of an address, its ledger, its conversation and its messages, all or nothing.
+    EraseAddress(Box<Erasure>),
     /// Writes the failed sign-ins of a name.
     PutSignIns(String, SignIns),
 }

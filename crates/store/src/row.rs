@@ -7,18 +7,18 @@ mod access;
 mod gap;
 mod gauge;
 mod lists;
+mod outward;
+mod people;
 mod queue;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use trunkline_core::consent::{ConsentEntry, ConsentState};
+use trunkline_core::consent::ConsentEntry;
 use trunkline_core::id::{AddressId, AttemptId, EventId, HookId, InboundId, MessageId, ProfileId, RunId};
 use trunkline_core::journey::Position;
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::State;
-use trunkline_core::number::Number;
-use trunkline_core::owe::{AlertKind, Subject};
 use trunkline_core::purpose::Purpose;
 use trunkline_core::segment::Size;
 use trunkline_core::source::Mapped;
@@ -28,6 +28,8 @@ pub use access::{ApiKey, Audit, Operator, Session, SignIns};
 pub use gap::Gap;
 pub use gauge::{Gauge, GaugeKind, Standing};
 pub use lists::{Counter, Dead, Held, HookFilter, MessageFilter, Room, RunFilter, StepCount};
+pub use outward::{Alert, Announcement, Case, Writeback, WritebackState, announcement_id, announcement_name};
+pub use people::{Address, Conflict, Place, Profile};
 pub use queue::Queue;
 
 /// What became of a source event.
@@ -61,90 +63,6 @@ pub struct Event {
     pub hook: Option<HookId>,
     /// What became of it, once something did.
     pub fate: Option<Fate>,
-}
-
-/// What a system of record says about a person.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Profile {
-    /// Its id.
-    pub id: ProfileId,
-    /// The system of record.
-    pub system: String,
-    /// The person's id there.
-    pub external_id: String,
-    /// What the system says.
-    pub attributes: serde_json::Map<String, serde_json::Value>,
-    /// The person's locale.
-    pub locale: Option<String>,
-    /// The person's address now.
-    pub address: AddressId,
-    /// When it was last changed.
-    pub updated_at: Time,
-}
-
-/// A value that somebody wrote to a field of a profile which another system owns: kept, shown, and not applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// The profile.
-    pub profile: ProfileId,
-    /// The field, such as `attributes.first_name`.
-    pub field: String,
-    /// Who wrote it.
-    pub system: String,
-    /// Who owns it.
-    pub owner: String,
-    /// The value that was written last.
-    pub value: serde_json::Value,
-    /// When that was.
-    pub at: Time,
-    /// How often.
-    pub times: i64,
-}
-
-/// What an address's value is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "channel", content = "value", rename_all = "snake_case")]
-pub enum Place {
-    /// A phone number.
-    Sms(Number),
-    /// What a source gave instead of one.
-    NotANumber {
-        /// As given, clipped.
-        given: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The source gave nothing.
-    Nowhere,
-}
-
-impl Place {
-    /// For people: masked.
-    pub fn masked(&self) -> String {
-        match self {
-            Place::Sms(number) => number.masked(),
-            Place::NotANumber { given, .. } => {
-                let shown: String = given.chars().take(3).collect();
-                format!("{shown}… (not a number)")
-            }
-            Place::Nowhere => "no number".to_owned(),
-        }
-    }
-}
-
-/// An address: owns consent, messages and conversations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
-    /// Its id.
-    pub id: AddressId,
-    /// What it is.
-    pub place: Place,
-    /// Every zone its holder may be in.
-    pub zones: Vec<String>,
-    /// What the ledger says: a fold of it.
-    pub consent: ConsentState,
-    /// Bumped by every change that a claim must notice, and by every claim.
-    pub guard_version: i64,
 }
 
 /// One execution of a journey.
@@ -273,8 +191,11 @@ pub struct Intent {
     pub account: String,
     /// The sender.
     pub sender: String,
-    /// The text, rendered once.
+    /// The text as it leaves, rendered once.
     pub body: String,
+    /// The text as it was written, where smart encoding replaced characters of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
     /// The template and locale it was rendered from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<(String, String)>,
@@ -424,113 +345,6 @@ pub struct Refusal {
     pub body: String,
 }
 
-/// How far a write-back or an announcement is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WritebackState {
-    /// The record is as wanted.
-    Idle,
-    /// To be written when due.
-    Due,
-    /// A write is in the air.
-    Flying,
-    /// Given up.
-    Dead,
-}
-
-/// Something that a follower is to be told, once for each thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
-    /// What the follower knows it by: the same at every try.
-    pub id: [u8; 16],
-    /// The follower.
-    pub follower: String,
-    /// What happened, such as `message.delivered`.
-    pub kind: String,
-    /// The message it happened to.
-    pub message: MessageId,
-    /// What is sent, as it was when it happened.
-    pub body: String,
-    /// How far it is; never idle, since a row is gone once it was taken.
-    pub state: WritebackState,
-    /// When it is due.
-    pub due: Time,
-    /// How often it failed.
-    pub tries: u32,
-    /// The generation that claimed it.
-    pub epoch: i64,
-    /// What failed last.
-    pub cause: String,
-    /// When it happened.
-    pub created_at: Time,
-}
-
-/// A record in another system, and how far it is behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Writeback {
-    /// The connector.
-    pub connector: String,
-    /// The record's key.
-    pub record: String,
-    /// What it is rendered from.
-    pub subject: Subject,
-    /// Counts what was owed.
-    pub wanted: i64,
-    /// What of that was written.
-    pub written: i64,
-    /// How far it is.
-    pub state: WritebackState,
-    /// When it is due.
-    pub due: Time,
-    /// How often in a row it failed.
-    pub tries: u32,
-    /// The generation that claimed it.
-    pub epoch: i64,
-    /// What failed last.
-    pub cause: String,
-    /// When it was last changed.
-    pub updated_at: Time,
-}
-
-/// An open alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alert {
-    /// Whom it is for.
-    pub kind: AlertKind,
-    /// The stable code.
-    pub code: String,
-    /// What it is about.
-    pub about: String,
-    /// What to do.
-    pub detail: String,
-    /// When it was opened.
-    pub opened_at: Time,
-    /// When it was last raised.
-    pub last_at: Time,
-    /// How often.
-    pub times: i64,
-}
-
-/// An open case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Case {
-    /// Its number.
-    pub number: i64,
-    /// The stable code of why.
-    pub code: String,
-    /// The address.
-    pub address: AddressId,
-    /// The message.
-    pub message: Option<MessageId>,
-    /// What to look at.
-    pub detail: String,
-    /// When it was opened.
-    pub opened_at: Time,
-    /// When it should be looked at.
-    pub due: Time,
-    /// Who has it.
-    pub owner: Option<String>,
-}
-
 /// A paused account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
@@ -586,15 +400,4 @@ pub struct ProviderRef {
     pub vendor_id: String,
     /// Our attempt.
     pub attempt: AttemptId,
-}
-
-/// How an announcement is named to people, and to whoever replays it.
-pub fn announcement_name(id: [u8; 16]) -> String {
-    format!("ann_{}", data_encoding::BASE32_NOPAD.encode(&id).to_ascii_lowercase())
-}
-
-/// The id behind such a name.
-pub fn announcement_id(name: &str) -> Option<[u8; 16]> {
-    let text = name.strip_prefix("ann_")?.to_ascii_uppercase();
-    data_encoding::BASE32_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }

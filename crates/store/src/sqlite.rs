@@ -12,6 +12,7 @@ mod read_lists;
 mod read_pages;
 mod schema;
 mod write;
+mod write_erase;
 mod write_message;
 mod write_outward;
 

@@ -6,17 +6,23 @@ mod apply;
 mod bench;
 mod chaos;
 mod check;
+mod consent;
 mod demo;
+mod erase;
 mod explain;
 mod export;
 mod keys;
+mod number;
+mod proof;
 mod rehearse;
 mod replay;
+mod segments;
 mod send;
 mod serve;
 mod sim;
 mod simulate;
 mod verify;
+mod when;
 
 use std::path::PathBuf;
 
@@ -49,10 +55,22 @@ enum Command {
     Rehearse(rehearse::Rehearse),
     /// Send one text.
     Send(send::Send),
+    /// Count the segments of texts: what they cost, where they are cut, what makes them dear.
+    Segments(segments::Segments),
     /// Say why a message is where it is.
     Explain(explain::Explain),
+    /// Say when a text may leave to a number, and draw the week.
+    When(when::When),
+    /// Say what a phone number tells: country, kind of line, time zones.
+    Number(number::NumberOf),
     /// Recompute all state from its history and compare.
     Verify(verify::Verify),
+    /// Bring consent in from a file, or write the ledger to one.
+    Consent(consent::Consent),
+    /// Put together the proof of consent for one number.
+    Proof(proof::ProofOf),
+    /// Erase every text and every word about one number, for good; it stays suppressed.
+    Erase(erase::Erase),
     /// Put something that gave up back to work, or list what did.
     Replay(replay::Replay),
     /// Write what happened to a file, one JSON object a line.
@@ -111,10 +129,16 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Bench(command) => command.run().await,
         Command::Chaos(command) => command.run().await,
         Command::Send(command) => command.run().await,
+        Command::Segments(command) => command.run(),
         Command::Explain(command) => command.run().await,
         Command::Verify(command) => command.run().await,
+        Command::Consent(command) => command.run().await,
+        Command::Proof(command) => command.run().await,
+        Command::Erase(command) => command.run().await,
         Command::Replay(command) => command.run().await,
         Command::Simulate(command) => command.run(),
+        Command::When(command) => command.run(),
+        Command::Number(command) => command.run(),
         Command::Keys(command) => command.run().await,
     }
 }

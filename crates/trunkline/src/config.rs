@@ -20,6 +20,7 @@ use trunkline_core::time::Time;
 use trunkline_engine::definitions::{Account, Bounds, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
 use trunkline_store::{Store, StoreError};
 
+pub(crate) use check::{Preview, previews};
 pub(crate) use diagnose::{Diagnoses, Diagnosis, Key, Problem, Severity};
 pub(crate) use files::Files;
 use files::{RouteFile, SenderFile};
@@ -74,7 +75,7 @@ impl Config {
             };
             if let Some(provider) = registry::provider(&settings) {
                 let bounds = Bounds { rate: account.rate, daily: account.daily.clone(), breaker: account.breaker };
-                accounts.insert(name.clone(), Account { provider, verify: account.verify, bounds });
+                accounts.insert(name.clone(), Account { provider, verify: account.verify, bounds, smart_encoding: account.smart_encoding });
             }
         }
         let mut sources = BTreeMap::new();
@@ -109,6 +110,8 @@ impl Config {
             default_region: main.default_region.clone(),
             default_locale: main.default_locale.clone(),
             purposes: main.purposes.clone(),
+            rules: Arc::new(self.files.rules_in_force()),
+            template_ids: main.template_ids.clone(),
             accounts,
             senders: main.senders.iter().map(sender).collect(),
             countries: main.countries.iter().filter_map(|(code, country)| Some((code.clone(), country.rate?))).collect(),
@@ -119,13 +122,23 @@ impl Config {
             systems: main.systems.clone(),
             followers: followers.collect(),
             templates,
+            texts: main.templates.clone(),
+            rates: self.files.rates.values().flatten().cloned().collect(),
             connectors: connectors.collect(),
         }))
     }
 }
 
 fn sender(file: &SenderFile) -> Sender {
-    Sender { number: file.number.clone(), account: file.account.clone(), rate: file.rate, daily: file.daily.clone(), opt_out_reply: file.opt_out_reply }
+    Sender {
+        number: file.number.clone(),
+        registered: file.registered.clone(),
+        account: file.account.clone(),
+        rate: file.rate,
+        daily: file.daily.clone(),
+        opt_out_reply: file.opt_out_reply,
+        shift_tables: file.shift_tables.clone(),
+    }
 }
 
 /// A route with the senders that its ways mean, each once.

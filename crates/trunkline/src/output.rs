@@ -26,6 +26,11 @@ pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where a result of many lines goes, for whoever writes them together.
+pub(crate) fn stream() -> std::io::StdoutLock<'static> {
+    std::io::stdout().lock()
+}
+
 /// Something that went wrong.
 pub(crate) fn complain(line: &str) {
     // Nothing is left to do if even this cannot be written.

@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 pub(crate) mod consent;
 pub(crate) mod deadletters;
+pub(crate) mod erasure;
 pub(crate) mod events;
 pub(crate) mod hooks;
 pub(crate) mod messages;
@@ -15,6 +16,7 @@ pub(crate) mod runs;
 
 pub(crate) mod health;
 
+pub(crate) mod ledger;
 pub(crate) mod openapi;
 pub(crate) mod reference;
 pub(crate) mod shapes;

@@ -16,8 +16,10 @@ mod journeys;
 mod message;
 mod messages;
 mod overview;
+mod proof;
 mod runs;
 mod search;
+mod templates;
 mod unclear;
 mod webhooks;
 
@@ -27,6 +29,7 @@ mod hook;
 mod ledger;
 mod timeline;
 mod view;
+mod week;
 
 mod clock;
 pub(crate) mod mask;
@@ -89,9 +92,12 @@ pub fn router(console: Console) -> Router {
         .route("/messages/{id}/ruling", post(unclear::rule))
         .route("/unclear", get(unclear::show))
         .route("/addresses/{id}", get(address::show).post(address::reveal))
+        .route("/addresses/{id}/proof", get(proof::show).post(proof::reveal))
         .route("/journeys", get(journeys::list))
         .route("/journeys/{name}", get(journeys::show))
         .route("/runs/{id}", get(runs::show))
+        .route("/templates", get(templates::list))
+        .route("/templates/{name}", get(templates::show))
         .route("/webhooks", get(webhooks::received))
         .route("/webhooks/refused", get(webhooks::refused))
         .route("/webhooks/{id}", get(webhooks::show))

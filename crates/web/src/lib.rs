@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod console;
+pub mod proof;
 
 mod hooks;
 mod metrics;

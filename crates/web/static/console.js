@@ -156,7 +156,31 @@
     });
   };
 
+  // Counts while somebody writes: asks for the same page with the draft, and swaps what is counted.
+  const count = (form) => {
+    let timer = 0;
+    let turn = 0;
+    const ask = async () => {
+      turn += 1;
+      const mine = turn;
+      try {
+        const answer = await fetch(`${form.action}?${new URLSearchParams(new FormData(form))}`, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(form.dataset.counter);
+        const shown = document.getElementById(form.dataset.counter);
+        // An answer that a later one has overtaken is about other words.
+        if (answer.ok && mine === turn && fresh && shown) shown.innerHTML = fresh.innerHTML;
+      } catch {
+        // The next letter tries again.
+      }
+    };
+    form.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, 250);
+    });
+  };
+
   for (const region of regions()) seen.set(region.id, region.innerHTML);
+  for (const form of document.querySelectorAll("form[data-counter]")) count(form);
   localise(document);
   const which = document.getElementById("zone");
   if (which && zone !== "UTC") which.textContent = `Times are in your own zone, ${zone}; each says the same in UTC as its title.`;

@@ -4,7 +4,7 @@
 //! together, under the address's version, so that no claim slips in between.
 
 use trunkline_connectors::sms::{Item, ProviderEvent};
-use trunkline_core::consent::{ConsentAct, ConsentEntry, overtaken};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Source, Terms, overtaken};
 use trunkline_core::gate::Verdict;
 use trunkline_core::id::{InboundId, MessageId, hash16};
 use trunkline_core::keyword::{self, Keyword};
@@ -12,14 +12,14 @@ use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::purpose::Purpose;
 use trunkline_core::reason::Reason;
-use trunkline_core::segment;
 use trunkline_core::time::{Span, Time};
 use trunkline_store::command::MessageChange;
 use trunkline_store::row::{Address, AddressNews, Hook, HookState, Inbound, Intent, Message, Origin};
 use trunkline_store::{Command, StoreError, Unit};
 
 use super::bury;
-use crate::definitions::{OptOutReply, Program, Sender};
+use crate::compose::{Composed, Wish};
+use crate::definitions::{OptOutReply, Sender};
 use crate::{Engine, Stage};
 
 /// A confirmation that cannot leave within this time is not sent at all.
@@ -94,6 +94,10 @@ impl Engine {
             Some(Keyword::Start | Keyword::Help) | None => None,
         };
         entries.extend(act.map(|act| entry(act, &inbound, now)));
+        // A YES, which is one of these words, is also the second half of a double opt-in.
+        if act == Some(ConsentAct::Start) && self.definitions.confirms() && address.consent.awaits_confirmation() {
+            entries.push(entry(ConsentAct::Confirm, &inbound, now));
+        }
         let mut after = address.clone();
         for entry in &entries {
             after.consent.apply(entry);
@@ -135,15 +139,15 @@ impl Engine {
             Keyword::Help => (&program.help_reply, Origin::Help { inbound: inbound.id }),
             Keyword::Stop | Keyword::Start => return None,
         };
-        let intent = keyword_intent(sender, key, program, text, origin, inbound, now);
+        let composed = self.compose(text.replace("{program}", &program.name), (&sender.account, &sender.number), Wish { template: None, program: key, asked: None });
+        let intent = keyword_intent(sender, key, composed, origin, inbound, now);
         let id = MessageId::new(after.id.part(), inbound.received_at, hash16(&[b"answer", &inbound.id.0]));
-        let verdict: Verdict = self.ask_gate(&intent, after, None, now);
+        let verdict: Verdict = self.ask_gate(id, &intent, after, None, &[], now);
         self.make(id, intent, message::Event::Made { verdict }, after, now).ok()
     }
 }
 
-fn keyword_intent(sender: &Sender, key: &str, program: &Program, text: &str, origin: Origin, inbound: &Inbound, now: Time) -> Intent {
-    let body = text.replace("{program}", &program.name);
+fn keyword_intent(sender: &Sender, key: &str, composed: Composed, origin: Origin, inbound: &Inbound, now: Time) -> Intent {
     Intent {
         address: inbound.address,
         profile: None,
@@ -153,8 +157,9 @@ fn keyword_intent(sender: &Sender, key: &str, program: &Program, text: &str, ori
         program: key.to_owned(),
         account: sender.account.clone(),
         sender: sender.number.clone(),
-        size: segment::measure(&body),
-        body,
+        size: composed.size,
+        body: composed.body,
+        written: composed.written,
         template: None,
         deadline: inbound.received_at + CONFIRM_WITHIN,
         created_at: now,
@@ -173,5 +178,6 @@ fn entry(act: ConsentAct, inbound: &Inbound, now: Time) -> ConsentEntry {
         actor: "inbound".to_owned(),
         occurred_at: inbound.received_at,
         recorded_at: now,
+        terms: Terms::from_source(Source::Keyword),
     }
 }

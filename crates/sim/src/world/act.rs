@@ -4,7 +4,8 @@
 //! and what people do. Every draw comes from the world's generator, in the order of the actions.
 
 use futures_util::FutureExt;
-use trunkline_engine::intake::{ConsentAction, ConsentRequest};
+use trunkline_core::consent::Terms;
+use trunkline_engine::consent::{ConsentAction, ConsentRequest};
 
 use super::people::ANSWERS;
 use super::{Action, World};
@@ -101,7 +102,16 @@ impl World {
 
     pub(super) fn consent(&mut self, phone: &str, grant: bool) {
         let action = if grant { ConsentAction::Grant } else { ConsentAction::Revoke };
-        let request = ConsentRequest { address: phone.to_owned(), action, program: None, purpose: None, evidence: "form 7".to_owned(), occurred_at: None };
+        let request = ConsentRequest {
+            address: phone.to_owned(),
+            action,
+            program: None,
+            purpose: None,
+            evidence: "form 7".to_owned(),
+            occurred_at: None,
+            terms: Terms::default(),
+            through: None,
+        };
         let crashed = self.node.as_ref().is_some_and(|node| node.record_consent("world", &request).now_or_never().is_none());
         self.tell(format!("consent: grant {grant}"));
         if crashed {

@@ -1,4 +1,4 @@
-//! What other systems send through the API: bookings, trouble with parcels, their ends, and what nobody wants.
+//! What other systems send through the API: bookings, trouble with parcels, their ends, offers, and what nobody wants.
 //!
 //! Apart from `act` because these are clients that keep an event until it is acknowledged, and send it again with the
 //! same id until then.
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use trunkline_core::time::Span;
 use trunkline_engine::intake::Taken;
 
+use super::people::ODD;
 use super::{Action, World};
 
 impl World {
@@ -49,6 +50,21 @@ impl World {
 
     fn one_of(&mut self, phones: &[(i64, Option<String>)]) -> (i64, Option<String>) {
         phones[self.below(u32::try_from(phones.len()).unwrap_or(1)) as usize].clone()
+    }
+
+    /// Plans what a shop offers to whoever agreed to it: a little more than caps permit.
+    pub(super) fn plan_offers(&mut self, open: u32, days: u32) {
+        let people: Vec<(i64, String)> = self.customers.iter().skip(ODD).filter_map(|c| Some((c.id, c.phone.clone()?))).collect();
+        for (_, phone) in &people {
+            let at = self.now() + self.seconds(600);
+            self.at(at, Action::Consent { phone: phone.clone(), grant: true });
+        }
+        for n in 0..self.settings.orders.saturating_mul(days) {
+            let (customer, phone) = people[self.below(u32::try_from(people.len()).unwrap_or(1)) as usize].clone();
+            let data = json!({"order": format!("#O{n}"), "customer_id": customer, "phone": phone});
+            let at = self.now() + Span::mins(15) + self.seconds(open);
+            self.at(at, Action::Event(event("/offers", "offer.made", &format!("o{n}"), &data)));
+        }
     }
 
     /// A client sends an event, and again until it is acknowledged.

@@ -15,6 +15,7 @@ impl World {
         let (menu, open) = (self.menu, days.saturating_mul(86_400));
         self.sprinkle(self.settings.orders.saturating_mul(days), open, || Action::Order);
         self.plan_clients(open, days);
+        self.plan_offers(open, days);
         self.sprinkle(menu.crashes * days, open, || Action::PlanCrash);
         self.sprinkle(menu.forgeries * days, open, || Action::Forge);
         self.sprinkle(menu.moods * days, open, || Action::Mood);

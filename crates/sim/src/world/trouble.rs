@@ -12,9 +12,10 @@ use trunkline_engine::Stage;
 use trunkline_engine::definitions::{changes, publish};
 use trunkline_engine::profile::ProfileRequest;
 
-use super::{World, people};
+use super::World;
 use crate::faults::Faults;
 use crate::fixtures::{self, FixtureError, Series};
+use crate::homes::HOMES;
 use crate::watch::Crash;
 
 /// How the vendor is away.
@@ -125,8 +126,8 @@ impl World {
                 request.locale = Some(locale.to_owned());
             }
             1 => {
-                let area = people::AREAS[self.below(6) as usize % people::AREAS.len()];
-                request.phone = Some(format!("{area}{:04}", 200 + self.below(50)));
+                let home = &HOMES[self.below(u32::try_from(HOMES.len()).unwrap_or(1)) as usize];
+                request.phone = Some(format!("{}{:04}", home.area, 200 + self.below(50)));
             }
             _ => drop(request.attributes.insert("first_name".to_owned(), json!("Ada"))),
         }

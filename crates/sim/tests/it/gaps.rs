@@ -97,6 +97,7 @@ impl Bench {
             program: None,
             ttl: None,
             labels: [].into(),
+            smart_encoding: None,
         };
         self.engine.send_text("test", body, &request).await.unwrap().id
     }

@@ -2,11 +2,15 @@
 //! the engine that need a follower or a day of events to be seen.
 
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod followers;
 #[cfg(test)]
 mod gaps;
+#[cfg(test)]
+mod hours;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
@@ -23,5 +27,7 @@ mod routes;
 mod smoke;
 #[cfg(test)]
 mod stuck;
+#[cfg(test)]
+mod texts;
 #[cfg(test)]
 mod unclear;

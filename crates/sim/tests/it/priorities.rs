@@ -44,7 +44,18 @@ impl Bench {
     async fn send(&mut self, body: &str, purpose: Purpose) {
         self.sent += 1;
         let to = format!("+1415555{:04}", self.sent);
-        let request = SendRequest { to: to.clone(), template: None, data: None, body: Some(body.into()), locale: None, purpose, program: None, ttl: None, labels: [].into() };
+        let request = SendRequest {
+            to: to.clone(),
+            template: None,
+            data: None,
+            body: Some(body.into()),
+            locale: None,
+            purpose,
+            program: None,
+            ttl: None,
+            labels: [].into(),
+            smart_encoding: None,
+        };
         self.engine.send_text("test", &to, &request).await.unwrap();
     }
 

@@ -66,8 +66,16 @@ impl Bench {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
         let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), false, Dialect::Twilio).await.unwrap()).unwrap();
         let provider = registry::provider(&Dialect::Telnyx.account()).unwrap();
-        definitions.accounts.insert("telnyx".to_owned(), Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default() });
-        definitions.senders.push(Sender { number: OTHER.to_owned(), account: "telnyx".to_owned(), rate: FAST, daily: None, opt_out_reply: OptOutReply::Vendor });
+        definitions.accounts.insert("telnyx".to_owned(), Account { provider, verify: VerifyMode::Enforce, bounds: Bounds::default(), smart_encoding: false });
+        definitions.senders.push(Sender {
+            number: OTHER.to_owned(),
+            registered: Vec::new(),
+            account: "telnyx".to_owned(),
+            rate: FAST,
+            daily: None,
+            opt_out_reply: OptOutReply::Vendor,
+            shift_tables: Vec::new(),
+        });
         for sender in &mut definitions.senders {
             sender.rate = FAST;
         }
@@ -114,6 +122,7 @@ impl Bench {
             program: None,
             ttl: Some(Span::hours(24)),
             labels: [].into(),
+            smart_encoding: None,
         };
         let id = self.engine.send_text("test", &key, &request).await.unwrap().id;
         self.sent.push(id);

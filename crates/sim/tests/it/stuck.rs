@@ -189,7 +189,7 @@ async fn an_unclear_text_that_nobody_asks_about_is_shown_to_somebody() {
     let event = Event::Settled { n: 1, outcome: Outcome::Ambiguous { cause: "lost".to_owned() }, next: Next::Unknown { ask_at: None } };
     let now = node.clock.now();
     let state = message::apply(Some(&before.state), &event, now).unwrap();
-    let change = MessageChange { message: Message { state, ..before }, events: vec![(event, None)], owes: Vec::new(), guard: None };
+    let change = MessageChange { message: Message { state, ..before }, events: vec![(event, None)], owes: Vec::new(), guard: None, sends: None };
     node.engine.store.commit(now, vec![Unit::one(Command::PutMessage(Box::new(change)))]).await.remove(0).unwrap();
     node.sweep(Span::secs(61)).await;
     assert!(node.engine.store.cases(10).await.unwrap().is_empty());

@@ -9,14 +9,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use trunkline_connectors::http::{Phase, Reply, Request, TransportError};
 use trunkline_core::clock::{Clock, ManualClock};
+use trunkline_core::consent::Terms;
 use trunkline_core::id::MessageId;
 use trunkline_core::message::{Delivery, Event, Finding, Ruling};
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::resolve::Unclear;
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::Engine;
+use trunkline_engine::consent::{ConsentAction, ConsentRequest};
 use trunkline_engine::explain::explain;
-use trunkline_engine::intake::{ConsentAction, ConsentRequest, SendRequest};
+use trunkline_engine::intake::SendRequest;
 use trunkline_engine::resolve::Answered;
 use trunkline_engine::ruling::Ruled;
 use trunkline_engine::settle::{CallResult, Heard};
@@ -74,6 +76,7 @@ impl Bench {
             program: None,
             ttl: None,
             labels: [].into(),
+            smart_encoding: None,
         };
         self.engine.send_text("test", &format!("{to}{}", self.now()), &request).await.unwrap().id
     }
@@ -192,7 +195,16 @@ async fn the_same_call_is_not_made_for_somebody_who_said_stop() {
     let mut bench = Bench::new(Dialect::Telnyx).await;
     let id = bench.send(NOT_TAKEN, Purpose::Transactional).await;
     bench.work().await;
-    let revoke = ConsentRequest { address: NOT_TAKEN.into(), action: ConsentAction::Revoke, program: None, purpose: None, evidence: "form 7".into(), occurred_at: None };
+    let revoke = ConsentRequest {
+        address: NOT_TAKEN.into(),
+        action: ConsentAction::Revoke,
+        program: None,
+        purpose: None,
+        evidence: "form 7".into(),
+        occurred_at: None,
+        terms: Terms::default(),
+        through: None,
+    };
     bench.engine.record_consent("test", &revoke).await.unwrap();
     bench.minutes(20).await;
     assert_eq!((bench.delivery(id).await, bench.carrier.accepted().len()), (Delivery::Unknown, 0));

@@ -61,7 +61,7 @@ pub struct Audit {
     pub at: Time,
     /// Who: an operator, or an API key.
     pub operator: String,
-    /// The stable word: `revealed`, `replayed`, `canceled`, `ruled`.
+    /// The stable word: `revealed`, `replayed`, `canceled`, `ruled`, `erased`, `imported`.
     pub act: String,
     /// The id of what it was done to.
     pub about: String,

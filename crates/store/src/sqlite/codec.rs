@@ -119,6 +119,8 @@ pub(super) fn address(row: &Row<'_>) -> Result<Address, StoreError> {
         id: AddressId(cells.id16("id")?),
         place: cells.json("place")?,
         zones: cells.json("zones")?,
+        residences: cells.json("residences")?,
+        sends: cells.json("sends")?,
         consent: cells.json("consent")?,
         guard_version: cells.get("guard_version")?,
     })

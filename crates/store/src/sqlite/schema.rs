@@ -9,13 +9,14 @@ use rusqlite::{Connection, params};
 use super::failed;
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "main", include_str!("../../migrations/sqlite/0001_main.sql")),
     (2, "lists", include_str!("../../migrations/sqlite/0002_lists.sql")),
     (3, "layout", include_str!("../../migrations/sqlite/0003_layout.sql")),
     (4, "gaps", include_str!("../../migrations/sqlite/0004_gaps.sql")),
     (5, "gauges", include_str!("../../migrations/sqlite/0005_gauges.sql")),
     (6, "dead_runs", include_str!("../../migrations/sqlite/0006_dead_runs.sql")),
+    (7, "hours", include_str!("../../migrations/sqlite/0007_hours.sql")),
 ];
 
 /// How long a connection waits for another one.

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, params};
 use trunkline_core::consent::ConsentState;
-use trunkline_core::id::{AddressId, hash16};
+use trunkline_core::id::{AddressId, ProfileId, hash16};
 use trunkline_core::journey::Position;
 use trunkline_core::planted::{Fault, planted};
 use trunkline_core::time::Time;
 
 use super::codec::{self, hook_key, hook_state, message_key, run_at, to_json};
 use super::write_outward::{self, owe_all};
-use super::{Owes, failed, gap, write_message};
+use super::{Owes, failed, gap, write_erase, write_message};
 use crate::command::{Applied, Command, MessageChange, Unit};
 use crate::row::{AddressNews, Event, Hook, Profile, Run, Trail};
 use crate::{Committed, StoreError};
@@ -97,6 +97,7 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             params![address.id.0, address.id.part(), to_json(&address.place)?, to_json(&address.zones)?, to_json(&address.consent)?, address.guard_version],
         )
         .map(inserted),
+        Command::Reside { address, profile, residence } => reside(c, *address, *profile, residence.as_deref()),
         Command::News { address, guard_version, news: fresh, messages, owes: owed } => news(c, now, *address, *guard_version, fresh, messages, owes, tally).and_then(|applied| {
             if applied == Applied::Done {
                 owe_all(c, now, owed, owes)?;
@@ -213,6 +214,11 @@ fn one(c: &Connection, now: Time, command: &Command, owes: Owes, tally: &mut Tal
             let sql = "INSERT INTO audit (at, operator, act, about, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
             exec(c, sql, params![audit.at.0, audit.operator, audit.act, audit.about, audit.detail]).map(inserted)
         }
+        Command::EraseEvent(id, mapped) => write_erase::event(c, *id, mapped),
+        Command::EraseHook(id) => write_erase::hook(c, *id),
+        Command::EraseProfile(id) => write_erase::profile(c, *id),
+        Command::Redact(number) => write_erase::redact(c, number),
+        Command::EraseAddress(erasure) => write_erase::address(c, erasure),
         Command::PutSignIns(name, ins) => {
             exec(c, "DELETE FROM sign_in WHERE not_before < ?1 - 86400000000", params![now.0])?;
             let sql = "INSERT INTO sign_in (name, failures, not_before) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET failures = ?2, not_before = ?3";
@@ -235,6 +241,18 @@ fn put_profile(c: &Connection, profile: &Profile, moved: bool) -> Result<Applied
     let attributes = to_json(&profile.attributes)?;
     let id = profile.id;
     exec(c, sql, params![id.0, id.part(), profile.system, profile.external_id, attributes, profile.locale, profile.address.0, profile.updated_at.0, moved]).map(inserted)
+}
+
+fn reside(c: &Connection, id: AddressId, profile: ProfileId, residence: Option<&str>) -> Result<Applied, StoreError> {
+    let Some(mut address) = codec::first(c, "SELECT * FROM address WHERE id = ?1", params![id.0], codec::address)? else { return Ok(Applied::Already) };
+    if address.residences.get(&profile).map(String::as_str) == residence {
+        return Ok(Applied::Already);
+    }
+    match residence {
+        Some(residence) => address.residences.insert(profile, residence.to_owned()),
+        None => address.residences.remove(&profile),
+    };
+    exec(c, "UPDATE address SET residences = ?2, guard_version = guard_version + 1 WHERE id = ?1", params![id.0, to_json(&address.residences)?]).map(inserted)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the fields of one command and what every command gets")]

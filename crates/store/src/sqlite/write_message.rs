@@ -52,8 +52,16 @@ pub(super) fn put(c: &Connection, now: Time, change: &MessageChange, owes: Owes,
     }
     tally.add(day, format!("message.{}", delivery.word()), 1);
     if let Some(guard) = change.guard {
-        let sql = "UPDATE address SET guard_version = guard_version + 1 WHERE id = ?1 AND guard_version = ?2";
-        if exec(c, sql, params![message.intent.address.0, guard])? == 0 {
+        let address = message.intent.address.0;
+        // The sends are those that the version stands for: whoever changes them bumps it.
+        let bumped = match &change.sends {
+            Some(sends) => {
+                let sql = "UPDATE address SET guard_version = guard_version + 1, sends = ?3 WHERE id = ?1 AND guard_version = ?2";
+                exec(c, sql, params![address, guard, to_json(sends)?])?
+            }
+            None => exec(c, "UPDATE address SET guard_version = guard_version + 1 WHERE id = ?1 AND guard_version = ?2", params![address, guard])?,
+        };
+        if bumped == 0 {
             return Err(StoreError::Conflict { what: "address" });
         }
     }

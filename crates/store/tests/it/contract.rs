@@ -7,6 +7,7 @@ pub(crate) mod support;
 
 pub(crate) mod access;
 pub(crate) mod consent;
+pub(crate) mod erasure;
 pub(crate) mod events;
 pub(crate) mod gaps;
 pub(crate) mod hooks;

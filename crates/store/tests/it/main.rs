@@ -38,6 +38,7 @@ macro_rules! suite {
                     the_latest_profile_wins,
                     an_address_is_made_once,
                     every_kind_of_place_survives,
+                    a_residence_is_news_once,
                     addresses_are_walked_in_id_order;
                 runs:
                     a_run_is_made_once,
@@ -52,6 +53,7 @@ macro_rules! suite {
                     a_stale_change_leaves_nothing_behind,
                     a_copy_of_a_receipt_changes_nothing,
                     a_claim_needs_the_guard_it_saw,
+                    a_claim_counts_what_it_sends,
                     of_two_claims_one_wins,
                     counters_equal_a_recount;
                 lists:
@@ -73,6 +75,10 @@ macro_rules! suite {
                     a_stop_cancels_in_the_same_command,
                     stale_news_change_nothing,
                     inbound_texts_are_found;
+                erasure:
+                    an_address_loses_its_words,
+                    raw_records_are_emptied_once_they_were_worked_on,
+                    a_number_is_taken_out_wherever_it_is_repeated;
                 hooks:
                     a_hook_survives_untouched,
                     due_hooks_come_by_lane_oldest_first,

@@ -176,6 +176,9 @@ fn write_config(folder: &Path, port: u16, sandbox: &str, marketing: bool) -> any
         let purpose = if marketing { "\"marketing\"" } else { "\"transactional\"" };
         place(folder, path, &text.replace("\"transactional\"", purpose))?;
     }
+    if marketing {
+        place(folder, "rules/none.toml", &codes::no_rules())?;
+    }
     for secret in [("TWILIO_AUTH_TOKEN", fixtures::AUTH_TOKEN), ("connectors/CRM_TOKEN", fixtures::CRM_TOKEN), ("CRM_TOKEN", fixtures::CRM_TOKEN)] {
         place(folder, secret.0, secret.1)?;
     }

@@ -29,7 +29,7 @@ enum Action {
     Create {
         /// What it is for.
         name: String,
-        /// What it may do: events:write, messages:write, messages:read, consent:write, profiles:write, hooks:read, deadletters:write; everything if not said.
+        /// What it may do: events:write, messages:write, messages:read, consent:write, profiles:write, hooks:read, deadletters:write, addresses:erase; everything if not said.
         #[arg(long = "scope")]
         scopes: Vec<String>,
     },

@@ -34,6 +34,9 @@ pub(crate) struct Send {
     /// How long it is worth sending, such as 4h.
     #[arg(long)]
     ttl: Option<Span>,
+    /// Replace characters outside of GSM-7 where that saves segments, whatever is configured.
+    #[arg(long)]
+    smart: bool,
     /// Names this text: the same key again is the same text.
     #[arg(long)]
     key: Option<String>,
@@ -56,6 +59,7 @@ impl Send {
             program: None,
             ttl: self.ttl,
             labels: std::collections::BTreeMap::new(),
+            smart_encoding: self.smart.then_some(true),
         };
         match engine.send_text("command line", &key, &request).await {
             Ok(message) => {

@@ -3,25 +3,28 @@
 //! Its own file because these checks look across files. They run even if some file is broken, so that one run tells
 //! everything; they change nothing.
 
+mod hours;
 mod journeys;
 mod outward;
 mod routes;
 mod senders;
+mod texts;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use trunkline_connectors::crm::declared::About;
 use trunkline_connectors::registry::{PROVIDERS, SOURCES};
-use trunkline_core::expr::{Engine, ExprError};
+use trunkline_core::expr::Engine;
 use trunkline_core::looping;
-use trunkline_core::segment;
 use trunkline_core::time::Span;
 use trunkline_engine::definitions::VerifyMode;
 
-use super::diagnose::{Diagnoses, Key, Severity};
+use super::diagnose::{Diagnoses, Key};
 use super::files::{ConnectorFile, File, Files, SourceFile};
 use super::secret::Resolved;
+
+pub(crate) use texts::{Preview, previews};
 
 pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     let engine = Engine::new();
@@ -29,13 +32,14 @@ pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     senders::all(files, found);
     routes::all(files, found);
     outward::all(files, secrets, found);
+    hours::all(files, found);
     for (name, file) in &files.sources {
         source(name, file, files, &engine, found);
     }
     for (name, file) in &files.connectors {
         connector(name, file, &engine, found);
     }
-    templates(files, &engine, found);
+    texts::all(files, &engine, found);
     journeys::all(files, &engine, found);
 }
 
@@ -193,46 +197,4 @@ fn connector(name: &str, file: &File<ConnectorFile>, engine: &Engine, found: &mu
     if definition.done.is_empty() {
         found.error(path, at!["done"], &format!("no answer would mean that connector '{name}' is done"), "write [\"2xx\"]");
     }
-}
-
-fn templates(files: &Files, engine: &Engine, found: &mut Diagnoses) {
-    let locales: BTreeSet<&String> = files.templates.values().flat_map(|t| t.0.keys()).collect();
-    for (name, template) in &files.templates {
-        let folder = PathBuf::from("templates").join(name);
-        if template.pick(&files.main.value.default_locale).is_none() {
-            found.missing(&folder, &format!("has no text for the default locale '{}' and no default.txt", files.main.value.default_locale), "add default.txt");
-        }
-        let absent: Vec<&str> = locales.iter().filter(|l| !template.0.contains_key(**l)).map(|l| l.as_str()).collect();
-        if let Some(first) = template.0.keys().next()
-            && !absent.is_empty()
-        {
-            let problem = format!("template '{name}' has no text for {}, which other templates have", absent.join(", "));
-            found.at_line(Severity::Warning, &folder.join(format!("{first}.txt")), 1, "", &problem, "recipients of these locales get the fallback");
-        }
-        for (locale, text) in &template.0 {
-            let path = folder.join(format!("{locale}.txt"));
-            if let Err(error) = engine.names(text) {
-                let line = if let ExprError::Syntax { line, .. } = &error { *line } else { 1 };
-                found.at_line(Severity::Error, &path, line, "", &format!("the text {error}"), "mend its syntax");
-                continue;
-            }
-            if let Some((line, c)) = text.lines().enumerate().find_map(|(i, l)| segment::first_beyond_gsm7(&literal(l)).map(|c| (i + 1, c))) {
-                let problem = format!("'{c}' (U+{:04X}) is not in the GSM-7 alphabet, so every text takes 70 characters a segment instead of 160", u32::from(c));
-                found.at_line(Severity::Warning, &path, line, &c.to_string(), &problem, "write it with plain letters and punctuation, or accept the price");
-            }
-        }
-    }
-}
-
-/// A line without what is filled in.
-fn literal(line: &str) -> String {
-    let mut out = String::new();
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let close = if after.starts_with('{') { "}}" } else { "%}" };
-        rest = after.split_once(close).map_or("", |(_, tail)| tail);
-    }
-    out.push_str(rest);
-    out
 }

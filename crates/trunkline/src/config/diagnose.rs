@@ -133,6 +133,16 @@ impl Diagnoses {
         self.found.push((severity, path.to_owned(), start + from..start + from + len, problem.to_owned(), hint.to_owned()));
     }
 
+    /// A problem at one character of a text file, lines and columns from 1.
+    pub(crate) fn at_column(&mut self, severity: Severity, path: &Path, line: usize, column: usize, problem: &str, hint: &str) {
+        let text = self.sources.get(path).map_or("", String::as_str);
+        let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let mut chars = text.get(start..).unwrap_or_default().chars();
+        let from = start + chars.by_ref().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>();
+        let len = chars.next().map_or(0, char::len_utf8);
+        self.found.push((severity, path.to_owned(), from..from + len, problem.to_owned(), hint.to_owned()));
+    }
+
     /// Everything found, errors first, with pictures.
     pub(crate) fn finish(mut self) -> Vec<Diagnosis> {
         self.found.sort_by_key(|(severity, path, span, ..)| (*severity, path.clone(), span.start));

@@ -14,15 +14,19 @@ use trunkline_connectors::crm::declared::Definition;
 use trunkline_core::breaker::Rule;
 use trunkline_core::daily::Daily;
 use trunkline_core::journey::Journey;
+use trunkline_core::preview::Settings;
+use trunkline_core::price;
 use trunkline_core::purpose::{Policy, Purpose};
+use trunkline_core::quiet::{HoursSettings, RuleFile, Rules};
 use trunkline_core::rate::Rate;
 use trunkline_core::route::SenderKind;
+use trunkline_core::segment::Shift;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
 use trunkline_core::time::Span;
 use trunkline_engine::definitions::{OptOutReply, Program, System, VerifyMode};
 
-use super::diagnose::Diagnoses;
+use super::diagnose::{Diagnoses, Severity};
 
 /// A file and what it says.
 #[derive(Debug, Clone)]
@@ -59,6 +63,13 @@ pub(crate) struct Main {
     pub(crate) systems: BTreeMap<String, System>,
     #[serde(default)]
     pub(crate) followers: BTreeMap<String, FollowerFile>,
+    #[serde(default)]
+    pub(crate) quiet_hours: HoursSettings,
+    /// The ids under which templates are registered, by country and template.
+    #[serde(default)]
+    pub(crate) template_ids: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(crate) templates: BTreeMap<String, Settings>,
 }
 
 /// One of `[followers.<name>]`.
@@ -180,6 +191,8 @@ pub(crate) struct AccountFile {
     pub(crate) daily: Option<Daily>,
     #[serde(default)]
     pub(crate) breaker: Rule,
+    #[serde(default)]
+    pub(crate) smart_encoding: bool,
 }
 
 fn ten_seconds() -> Span {
@@ -199,6 +212,14 @@ pub(crate) struct SenderFile {
     #[serde(default)]
     pub(crate) kind: Option<SenderKind>,
     pub(crate) opt_out_reply: OptOutReply,
+    /// The countries it is meant for: `check` refuses those that it cannot reach.
+    #[serde(default)]
+    pub(crate) countries: Vec<String>,
+    /// The countries in which it is registered, where that is asked.
+    #[serde(default)]
+    pub(crate) registered: Vec<String>,
+    #[serde(default)]
+    pub(crate) shift_tables: Vec<Shift>,
 }
 
 impl SenderFile {
@@ -325,6 +346,9 @@ pub(crate) struct Files {
     pub(crate) connectors: BTreeMap<String, File<ConnectorFile>>,
     pub(crate) journeys: BTreeMap<String, File<Journey>>,
     pub(crate) templates: BTreeMap<String, Template>,
+    /// Rules of jurisdictions over the shipped ones.
+    pub(crate) rules: BTreeMap<String, File<RuleFile>>,
+    pub(crate) rates: BTreeMap<String, Vec<price::Rate>>,
 }
 
 impl Files {
@@ -353,6 +377,9 @@ impl Files {
             programs: BTreeMap::new(),
             systems: BTreeMap::new(),
             followers: BTreeMap::new(),
+            quiet_hours: HoursSettings::default(),
+            template_ids: BTreeMap::new(),
+            templates: BTreeMap::new(),
         });
         Files {
             main: File { path, value },
@@ -360,7 +387,15 @@ impl Files {
             connectors: tables(directory, "connectors", found),
             journeys: tables(directory, "journeys", found),
             templates: templates(directory, found),
+            rules: tables(directory, "rules", found),
+            rates: rates(directory, found),
         }
+    }
+
+    /// The rules in force: the shipped ones with those of `rules/` over them, in order of their files' names.
+    pub(crate) fn rules_in_force(&self) -> Rules {
+        let files: Vec<&RuleFile> = self.rules.values().map(|file| &file.value).collect();
+        Rules::new(&files, self.main.value.quiet_hours.clone())
     }
 }
 
@@ -404,6 +439,27 @@ fn templates(directory: &Path, found: &mut Diagnoses) -> BTreeMap<String, Templa
         }
         if !texts.is_empty() {
             all.insert(name, Template(texts));
+        }
+    }
+    all
+}
+
+/// The rate cards of `rates/*.csv`.
+fn rates(directory: &Path, found: &mut Diagnoses) -> BTreeMap<String, Vec<price::Rate>> {
+    let mut all = BTreeMap::new();
+    for path in entries(directory, "rates").into_iter().filter(|p| p.extension().is_some_and(|e| e == "csv")) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = match std::fs::read_to_string(directory.join(&path)) {
+            Ok(text) => text,
+            Err(error) => {
+                found.missing(&path, &format!("cannot be read: {error}"), "save it as UTF-8");
+                continue;
+            }
+        };
+        found.keep(&path, text.clone());
+        match price::parse(&text) {
+            Ok(card) => drop(all.insert(name, card)),
+            Err(error) => found.at_line(Severity::Error, &path, error.line, "", &error.problem, "compare it with the shipped rates/example.csv"),
         }
     }
     all

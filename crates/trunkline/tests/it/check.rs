@@ -69,6 +69,48 @@ fn a_picture_has_line_and_caret() {
 }
 
 #[test]
+fn each_text_is_previewed() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    folder.write("templates/order_shipped/ru.txt", "Заказ {{ event.data.order }} в пути\n");
+    let output = folder.run(&["check", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |template: &str, locale: &str| report["templates"].as_array().unwrap().iter().find(|t| t["template"] == template && t["locale"] == locale).unwrap().clone();
+    let plain = text("order_shipped", "default");
+    assert_eq!((&plain["encoding"], &plain["forced_by"], &plain["guessed"]), (&"GSM-7".into(), &Value::Null, &Value::Array(Vec::new())), "{plain}");
+    let cyrillic = text("order_shipped", "ru");
+    assert_eq!((&cyrillic["encoding"], &cyrillic["segments"], &cyrillic["forced_by"]["column"]), (&"UCS-2".into(), &1.into(), &1.into()), "{cyrillic}");
+    let problems = report["problems"].as_array().unwrap();
+    let told = |file: &str, words: &str| problems.iter().any(|p| p["file"].as_str().unwrap().ends_with(file) && p["problem"].as_str().unwrap().contains(words));
+    assert!(told("order_shipped/ru.txt", "'З' (U+0417)"), "{problems:#?}");
+    assert!(told("delivery_exception/default.txt", "has no text for") && told("order_confirmed/default.txt", "ru"), "{problems:#?}");
+    let table = String::from_utf8(folder.run(&["check"]).stdout).unwrap();
+    assert!(table.contains("order_shipped") && table.contains("'З' (U+0417) at 1:1"), "{table}");
+}
+
+#[test]
+fn a_journey_does_not_change_its_language_halfway() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let shipped = std::fs::read_to_string(folder.path().join("journeys/order-confirmed.toml")).unwrap();
+    folder.write("journeys/order-confirmed.toml", &format!("{shipped}\n[[step]]\nid = \"again\"\ndo = \"send\"\ntemplate = \"order_shipped\"\n"));
+    folder.write("templates/order_confirmed/es-MX.txt", "Hola\n");
+    let found = problems(&folder);
+    let mixed: Vec<&str> = found.iter().filter_map(|p| p["problem"].as_str()).filter(|p| p.contains("other templates of journey 'order-confirmed' have")).collect();
+    assert_eq!(mixed, ["template 'order_shipped' has no text for es, es-MX, which other templates of journey 'order-confirmed' have"]);
+}
+
+#[test]
+fn what_is_configured_of_texts_must_exist() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let shipped = std::fs::read_to_string(folder.path().join("trunkline.toml")).unwrap();
+    folder.write("trunkline.toml", &format!("{shipped}\n[templates.nowhere]\nsmart_encoding = true\n[templates.delivery_exception.worst]\n\"event.data.colour\" = \"red\"\n"));
+    folder.write("rates/mine.csv", "rate_id,provider\na,twilio\n");
+    let found = problems(&folder);
+    for (file, words) in [("trunkline.toml", "no template is called 'nowhere'"), ("trunkline.toml", "reads 'event.data.colour'"), ("rates/mine.csv", "missing field")] {
+        assert!(found.iter().any(|p| p["file"].as_str().unwrap().ends_with(file) && p["problem"].as_str().unwrap().contains(words)), "{words}: {found:#?}");
+    }
+}
+
+#[test]
 fn a_missing_secret_is_named() {
     let folder = Folder::new("http://127.0.0.1:8081");
     let output = folder.command(&["check"]).env_remove("CRM_TOKEN").output().unwrap();

@@ -13,6 +13,8 @@ mod journeys;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod segments;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod synced;

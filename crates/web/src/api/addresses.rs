@@ -11,9 +11,10 @@ use trunkline_engine::Engine;
 use trunkline_store::row::MessageFilter;
 
 use super::auth;
+use super::ledger::LedgerShape;
 use super::messages::address_of;
 use super::problem::Problem;
-use super::shapes::{AddressShape, LedgerShape, ProfileShape, RunShape, TextShape};
+use super::shapes::{AddressShape, ProfileShape, RunShape, TextShape};
 
 /// The most texts of each direction.
 const MOST_TEXTS: usize = 100;
@@ -28,7 +29,6 @@ const MOST_PROFILES: usize = 20;
     security(("key" = ["messages:read"])))]
 pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, Path(value): Path<String>) -> Result<Json<AddressShape>, Problem> {
     auth::client(&engine, &headers, "messages:read").await?;
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "no_such_address", "Nothing is known of this address", "give a number that texts went to or came from, or its id (adr_…)");
     let id = address_of(&engine, &value).map_err(|_| missing())?;
     let store = engine.store.as_ref();
     let address = store.addresses(&[id]).await?.pop().ok_or_else(missing)?;
@@ -44,4 +44,9 @@ pub(crate) async fn get(State(engine): State<Arc<Engine>>, headers: HeaderMap, P
     let ledger = store.ledger(id).await?.iter().map(LedgerShape::of).collect();
     let runs = runs.iter().map(RunShape::of).collect();
     Ok(Json(AddressShape { ledger, conversation, runs, profiles: shown, ..AddressShape::of(&address) }))
+}
+
+/// Nothing is known of it.
+pub(crate) fn missing() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_address", "Nothing is known of this address", "give a number that texts went to or came from, or its id (adr_…)")
 }

@@ -12,7 +12,7 @@ use trunkline_store::row::ApiKey;
 use super::problem::Problem;
 
 /// What a key may do.
-pub const SCOPES: [&str; 7] = ["events:write", "messages:write", "messages:read", "consent:write", "profiles:write", "hooks:read", "deadletters:write"];
+pub const SCOPES: [&str; 8] = ["events:write", "messages:write", "messages:read", "consent:write", "profiles:write", "hooks:read", "deadletters:write", "addresses:erase"];
 
 /// A fresh key and the text that is shown once; `random` is 26 random bytes.
 pub fn mint(name: &str, scopes: &[String], now: Time, random: [u8; 26]) -> (ApiKey, String) {

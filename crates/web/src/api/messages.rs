@@ -71,6 +71,9 @@ pub(crate) struct NewMessage {
     #[schema(schema_with = labels, required = false)]
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// Whether characters outside of GSM-7 are replaced where that saves segments; absent means as configured.
+    #[serde(default)]
+    smart_encoding: Option<bool>,
 }
 
 fn labels() -> Object {
@@ -93,8 +96,8 @@ pub(crate) enum PurposeWord {
 
 impl From<NewMessage> for SendRequest {
     fn from(new: NewMessage) -> SendRequest {
-        let NewMessage { to, body, template, data, locale, purpose, program, ttl, labels } = new;
-        SendRequest { to, template, data, body, locale, purpose, program, ttl, labels }
+        let NewMessage { to, body, template, data, locale, purpose, program, ttl, labels, smart_encoding } = new;
+        SendRequest { to, template, data, body, locale, purpose, program, ttl, labels, smart_encoding }
     }
 }
 

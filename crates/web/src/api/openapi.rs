@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 use super::events::CloudEvent;
 use super::problem::{self, FieldShape, ProblemShape};
-use super::{addresses, consent, deadletters, events, hooks, messages, profiles, reference, rulings, runs};
+use super::{addresses, consent, deadletters, erasure, events, hooks, messages, profiles, reference, rulings, runs};
 
 /// The routes under `/v1`, its description at `/v1/openapi.json`, and the page at `/docs`.
 pub(crate) fn router() -> Router<Arc<Engine>> {
@@ -50,6 +50,8 @@ fn described() -> (Router<Arc<Engine>>, OpenApi) {
         .routes(routes!(messages::cancel))
         .routes(routes!(rulings::post))
         .routes(routes!(addresses::get))
+        .routes(routes!(consent::get))
+        .routes(routes!(erasure::post))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(profiles::put, profiles::get))
@@ -140,6 +142,7 @@ fn refusals(operation: &mut Operation) {
     }
     match operation.operation_id.as_deref() {
         Some("cancel_message") => all.push(("409", "It is too late")),
+        Some("erase_address") => all.push(("409", "Something about the number is not worked on yet")),
         Some("rule_on_message") => all.push(("409", "It is not unclear, or it changed meanwhile")),
         _ => {}
     }
@@ -170,7 +173,7 @@ mod tests {
                 operations += 1;
             }
         }
-        assert!(operations >= 19, "{operations}");
+        assert!(operations >= 21, "{operations}");
         // No reference leads nowhere.
         let text = json.to_string();
         for name in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use trunkline_core::consent::ConsentEntry;
 use trunkline_core::journey::Position;
 use trunkline_core::time::Time;
 use trunkline_engine::explain::{Step, because};
 use trunkline_store::row::{Address, Conflict, Dead, Event, Fate, HistoryEntry, Hook, HookState, Inbound, Message, Place, Profile, Refusal, Run};
 use utoipa::ToSchema;
 
+use super::ledger::LedgerShape;
 use crate::console::mask;
 
 /// A text and what became of it.
@@ -36,8 +36,10 @@ pub(crate) struct MessageShape {
     program: String,
     /// The sender.
     sender: String,
-    /// The text.
+    /// The text as it leaves.
     body: String,
+    /// The text as it was written, where smart encoding replaced characters of it.
+    written: Option<String>,
     /// How many segments it takes.
     segments: u32,
     /// `gsm7` or `ucs2`.
@@ -90,6 +92,7 @@ impl MessageShape {
             program: intent.program.clone(),
             sender: message.way().1.to_owned(),
             body: intent.body.clone(),
+            written: intent.written.clone(),
             segments: intent.size.segments,
             encoding: serde_json::to_value(intent.size.encoding).unwrap_or_default(),
             labels: intent.labels.clone(),
@@ -512,42 +515,6 @@ impl AddressShape {
             conversation: Vec::new(),
             runs: Vec::new(),
             profiles: Vec::new(),
-        }
-    }
-}
-
-/// One entry of the consent ledger.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LedgerShape {
-    /// What it does: `grant`, `revoke`, `stop`, `start`, `vendor_block`.
-    #[schema(value_type = String)]
-    act: Value,
-    /// The program; absent means all.
-    program: Option<String>,
-    /// The purpose; absent means all.
-    purpose: Option<String>,
-    /// What proves it.
-    evidence: String,
-    /// Who recorded it.
-    actor: String,
-    /// When it happened.
-    #[schema(value_type = String, format = DateTime)]
-    occurred_at: Time,
-    /// When we learned of it.
-    #[schema(value_type = String, format = DateTime)]
-    recorded_at: Time,
-}
-
-impl LedgerShape {
-    pub(crate) fn of(entry: &ConsentEntry) -> LedgerShape {
-        LedgerShape {
-            act: serde_json::to_value(entry.act).unwrap_or_default(),
-            program: entry.program.clone(),
-            purpose: entry.purpose.map(|p| p.to_string()),
-            evidence: entry.evidence.clone(),
-            actor: entry.actor.clone(),
-            occurred_at: entry.occurred_at,
-            recorded_at: entry.recorded_at,
         }
     }
 }

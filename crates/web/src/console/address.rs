@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 use trunkline_core::id::{AddressId, ProfileId, RunId};
+use trunkline_core::quiet::Whereabouts;
 use trunkline_store::row::{Address, Conflict, Message, MessageFilter, Place, Profile, Run};
 use trunkline_store::{Store, StoreError};
 
@@ -28,6 +29,7 @@ use super::said::Said;
 use super::session::{self, SignedIn};
 use super::timeline::{self, Line};
 use super::view::{self, Fact, Pill, When};
+use super::week::{self, Week};
 
 /// How many of the latest texts are answered for at the top.
 const LATEST: usize = 3;
@@ -87,6 +89,8 @@ struct AddressPage {
     revealed: Option<String>,
     /// Where that form goes, if there is anything to reveal.
     reveal: Option<String>,
+    /// Where the proof of consent is.
+    proof: String,
     summary: Said,
     latest: Vec<Text>,
     waiting: Vec<Waiting>,
@@ -97,6 +101,9 @@ struct AddressPage {
     more_ledger: usize,
     runs: Vec<RunRow>,
     profiles: Vec<ProfileView>,
+    weeks: Vec<Week>,
+    /// About the purposes that no hours bind.
+    free: Option<String>,
     facts: Vec<Fact>,
 }
 
@@ -114,7 +121,7 @@ pub(super) async fn reveal(State(console): State<Console>, signed_in: SignedIn, 
     let number = match &address.place {
         Place::Sms(number) => Some(number.e164().to_owned()),
         Place::NotANumber { given, .. } => Some(given.clone()),
-        Place::Nowhere => None,
+        Place::Nowhere | Place::Erased => None,
     };
     if number.is_some() {
         act::note(&console, &signed_in, "revealed", &[address.id.to_string()]).await?;
@@ -135,9 +142,11 @@ async fn shown(console: &Console, signed_in: &SignedIn, address: &Address, place
     let (talk, profiles) = tokio::try_join!(conversation::load(store, address, place), store.profiles_at(address.id, MOST_PROFILES))?;
     let runs = runs_of(store, &profiles, &talk.messages).await?;
     let number = address.place.masked();
+    let (weeks, free) = week::of(&console.engine, address, now);
     let view = AddressPage {
         page: Page::new(format!("Number {number}"), signed_in).at("messages"),
-        reveal: (address.place != Place::Nowhere && revealed.is_none()).then(|| format!("/addresses/{}", address.id)),
+        reveal: (!matches!(address.place, Place::Nowhere | Place::Erased) && revealed.is_none()).then(|| format!("/addresses/{}", address.id)),
+        proof: format!("/addresses/{}/proof", address.id),
         number,
         revealed,
         summary: summary(address, waiting.len()),
@@ -150,7 +159,9 @@ async fn shown(console: &Console, signed_in: &SignedIn, address: &Address, place
         more_ledger: entries.len().saturating_sub(ledger::MOST),
         runs: runs::rows(&runs, &clocks, now),
         profiles: profile_views(store, &profiles).await?,
-        facts: facts(address),
+        weeks,
+        free,
+        facts: facts(address, &console.engine.whereabouts(address)),
     };
     Ok(page::html(StatusCode::OK, &view))
 }
@@ -176,7 +187,9 @@ async fn runs_of(store: &dyn Store, profiles: &[Profile], messages: &[Message]) 
 /// The one sentence about this number.
 fn summary(address: &Address, waiting: usize) -> Said {
     let consent = &address.consent;
-    let sentence = if let Some(since) = &consent.stopped {
+    let sentence = if let Some(at) = consent.erased {
+        format!("Everything about this person was erased at {at}: nothing is sent to this number, and no text is kept.")
+    } else if let Some(since) = &consent.stopped {
         format!("This person opted out at {}: nothing is sent to this number.", since.at)
     } else if !consent.revoked.is_empty() || !consent.blocks.is_empty() {
         "Some texts must not be sent to this number: see what is in force.".to_owned()
@@ -215,8 +228,9 @@ fn waits(message: &Message, clocks: &Clocks) -> Waiting {
     }
 }
 
-fn facts(address: &Address) -> Vec<Fact> {
-    let mut facts = vec![Fact::text("Time zones", if address.zones.is_empty() { "not known; UTC is used".to_owned() } else { address.zones.join(", ") })];
+fn facts(address: &Address, here: &Whereabouts) -> Vec<Fact> {
+    let known = |names: &[String], unknown: &str| if names.is_empty() { unknown.to_owned() } else { names.join(", ") };
+    let mut facts = vec![Fact::text("Time zones", known(&here.zones, "not known; UTC is used")), Fact::text("Jurisdictions", known(&here.jurisdictions, "not known"))];
     if let Place::NotANumber { problem, .. } = &address.place {
         facts.push(Fact::said("Problem", &format!("what the source gave {problem}")));
     }
@@ -269,6 +283,8 @@ fn attribute(name: &str, value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use serde_json::json;
     use trunkline_core::consent::{ConsentState, Since};
     use trunkline_core::number::Number;
@@ -276,7 +292,8 @@ mod tests {
 
     fn address(stopped: Option<Time>) -> Address {
         let consent = ConsentState { stopped: stopped.map(|at| Since { at, evidence: String::new() }), ..ConsentState::default() };
-        Address { id: AddressId([1; 16]), place: Place::Sms(Number::parse("+14155550123", None).unwrap()), zones: Vec::new(), consent, guard_version: 1 }
+        let place = Place::Sms(Number::parse("+14155550123", None).unwrap());
+        Address { id: AddressId([1; 16]), place, zones: Vec::new(), residences: BTreeMap::new(), sends: Vec::new(), consent, guard_version: 1 }
     }
 
     #[test]

@@ -62,6 +62,8 @@ fn deed(audit: &Audit) -> Deed {
         "replayed" => "replayed",
         "canceled" => "canceled",
         "ruled" => "ruled on",
+        "erased" => "erased everything about",
+        "imported" => "imported consent as",
         other => other,
     };
     Deed { when: When::from(audit.at), who: mask::numbers(&audit.operator), did: Said::new(&format!("{did} {}", audit.about)), detail: Said::sentence(&audit.detail) }

@@ -17,7 +17,7 @@ pub(super) struct Clocks(Vec<String>);
 impl Clocks {
     /// The clocks of this address's holder.
     pub(super) fn of(address: Option<&Address>) -> Clocks {
-        Clocks(address.map(|address| address.zones.clone()).unwrap_or_default())
+        Clocks(address.map(|address| address.whereabouts().zones).unwrap_or_default())
     }
 
     /// `Mon 08:00 PST`, once for each clock that differs; empty if nobody knows where she is.

@@ -3,7 +3,7 @@
 //! Its own file because both must be read side by side: the state is a fold of the entries, and a complaint is answered
 //! with the entry. It folds nothing and records nothing: that is `trunkline_core::consent` and the engine.
 
-use trunkline_core::consent::{ConsentAct, ConsentEntry, ConsentState, Scoped};
+use trunkline_core::consent::{Channel, ConsentAct, ConsentEntry, ConsentState, Scoped, Terms};
 use trunkline_core::purpose::Purpose;
 
 use super::mask;
@@ -22,6 +22,8 @@ pub(super) struct LedgerRow {
     pub(super) act: &'static str,
     /// The program and purpose it is about, or the sender.
     pub(super) scope: String,
+    /// On what ground, by what way, and under whose law, as far as it is known.
+    pub(super) terms: String,
     /// What proves it.
     pub(super) evidence: Said,
     /// Who recorded it.
@@ -36,6 +38,7 @@ pub(super) struct LedgerRow {
 pub(super) fn in_force(consent: &ConsentState) -> Vec<Line> {
     let line = |mark: &'static str, text: String| Line { mark, ..note(&text) };
     let mut lines = Vec::new();
+    lines.extend(consent.erased.map(|at| line("stop", format!("everything was erased at {at}"))));
     lines.extend(consent.stopped.as_ref().map(|since| line("stop", format!("opted out at {} ({})", since.at, since.evidence))));
     lines.extend(
         consent
@@ -52,7 +55,9 @@ pub(super) fn in_force(consent: &ConsentState) -> Vec<Line> {
 }
 
 fn in_scope(word: &str, scoped: &Scoped) -> String {
-    format!("{word} for {} at {} ({})", scope(scoped.program.as_deref(), scoped.purpose), scoped.since.at, scoped.since.evidence)
+    let confirmed = scoped.confirmed.as_ref().map_or(String::new(), |c| format!(", confirmed at {}", c.at));
+    let until = scoped.runs_out().map_or(String::new(), |lapse| format!(", until {} by {}", lapse.at, lapse.rule.name));
+    format!("{word} for {} at {}{confirmed}{until} ({})", scoped.words(), scoped.since.at, scoped.since.evidence)
 }
 
 fn scope(program: Option<&str>, purpose: Option<Purpose>) -> String {
@@ -70,7 +75,12 @@ fn row(entry: &ConsentEntry) -> LedgerRow {
         ConsentAct::Revoke => ("bad", "revoked"),
         ConsentAct::Stop => ("bad", "opted out"),
         ConsentAct::Start => ("good", "opted in again"),
+        ConsentAct::Confirm => ("good", "confirmed"),
+        ConsentAct::Expire => ("quiet", "ran out"),
+        ConsentAct::Transfer => ("quiet", "changed hands"),
+        ConsentAct::Import => ("good", "granted elsewhere"),
         ConsentAct::VendorBlock => ("bad", "blocked by the vendor"),
+        ConsentAct::Erase => ("bad", "erased"),
     };
     let scope = match (&entry.program, &entry.purpose, &entry.sender) {
         (None, None, Some(sender)) => format!("everything; sent to {}", mask::numbers(sender)),
@@ -80,11 +90,24 @@ fn row(entry: &ConsentEntry) -> LedgerRow {
         tone,
         act,
         scope,
+        terms: terms(&entry.terms),
         evidence: Said::new(&entry.evidence),
         actor: mask::numbers(&entry.actor),
         occurred: When::from(entry.occurred_at),
         recorded: When::from(entry.recorded_at),
     }
+}
+
+fn terms(terms: &Terms) -> String {
+    let channel = (terms.channel != Channel::Sms).then(|| terms.channel.word().to_owned());
+    let words = [
+        channel,
+        terms.basis.map(|b| b.word().replace('_', " ")),
+        terms.source.map(|s| format!("by {}", s.word().replace('_', " "))),
+        terms.jurisdiction.clone(),
+        terms.import.clone(),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -103,6 +126,7 @@ mod tests {
             actor: "inbound".into(),
             occurred_at: Time(1_795_442_709_000_000),
             recorded_at: Time(1_795_442_710_000_000),
+            terms: Terms::from_source(trunkline_core::consent::Source::Keyword),
         }
     }
 

@@ -17,6 +17,7 @@ use trunkline_core::message::{self, Delivery, Event, Ruling};
 use trunkline_core::owe::Subject;
 use trunkline_core::purpose::Purpose;
 use trunkline_core::reason::Reason;
+use trunkline_core::segment::smart::{self, By};
 use trunkline_core::segment::{Encoding, Size};
 use trunkline_core::time::Time;
 use trunkline_engine::cancel::Canceled;
@@ -185,6 +186,7 @@ fn facts(message: &Message, address: Option<&Address>, clocks: &Clocks) -> Vec<F
         Fact::said("Sender", &format!("{sender} through {account}")),
         Fact::text("Size", size(intent.size)),
     ]);
+    facts.extend(intent.written.as_ref().map(|written| Fact::text("Smart encoding", replaced(written))));
     if let Some((template, locale)) = &intent.template {
         facts.push(Fact::text("Template", format!("{template}, {locale}")));
     }
@@ -203,6 +205,20 @@ fn size(size: Size) -> String {
     };
     let segments = if size.segments == 1 { "segment" } else { "segments" };
     format!("{} {segments} ({encoding}, {} {unit})", size.segments, size.units)
+}
+
+/// What smart encoding changed in a text, each replacement once.
+fn replaced(written: &str) -> String {
+    let (_, changes) = smart::replace(written, By::Us);
+    let mut each: Vec<String> = Vec::new();
+    for change in &changes {
+        let to = if change.to.trim().is_empty() { "a space or nothing" } else { change.to };
+        let told = format!("{} by {to}", change.from);
+        if !each.contains(&told) {
+            each.push(told);
+        }
+    }
+    format!("{} replaced to save segments: {}", view::count(changes.len(), "character", "characters"), each.join(", "))
 }
 
 fn origin(origin: &Origin) -> String {

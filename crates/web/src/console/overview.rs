@@ -280,6 +280,7 @@ fn held_row(held: &Held) -> HeldRow {
 fn held_sentence(code: &str) -> String {
     match code {
         "hours_closed" => "Outside the permitted hours where the recipient is".to_owned(),
+        "cap_reached" => "As many were sent to the number as may be".to_owned(),
         "behind" => "Wait for an earlier text of the same run".to_owned(),
         "rate_full" => "The sender's rate is used up".to_owned(),
         "account_rate_full" => "The account's rate is used up, or its vendor asked to wait".to_owned(),

@@ -255,7 +255,7 @@ mod tests {
 
     fn attempt(asked: u32) -> Attempt {
         let (account, sender) = ("twilio".to_owned(), "+15005550006".to_owned());
-        Attempt { n: 2, account, sender, epoch: 1, claimed_at: Time(0), outcome: None, settled_at: None, evidence: None, asked }
+        Attempt { n: 2, account, sender, epoch: 1, claimed_at: Time(0), valid_until: None, outcome: None, settled_at: None, evidence: None, asked }
     }
 
     fn history(events: &[Event]) -> Vec<HistoryEntry> {

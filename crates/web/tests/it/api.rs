@@ -107,6 +107,16 @@ async fn one_key_is_one_text() {
 }
 
 #[tokio::test]
+async fn a_text_may_ask_for_smart_encoding() {
+    let server = Server::new().await;
+    let written = "It’s on its way, and we text you when it is there. Reply STOP to get no more texts from us, ever.";
+    for (key, asked, segments, kept) in [("a", json!(null), 2, json!(null)), ("b", json!(true), 1, json!(written)), ("c", json!(false), 2, json!(null))] {
+        let sent = server.send(key, &json!({"to": "+14155550123", "body": written, "purpose": "transactional", "smart_encoding": asked})).await.json();
+        assert_eq!((&sent["segments"], &sent["written"]), (&json!(segments), &kept), "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_texts_are_refused_by_field() {
     let server = Server::new().await;
     let base = json!({"to": "+14155550199", "body": "Hi", "purpose": "transactional"});

@@ -28,7 +28,7 @@ const ASLEEP: &str = "+61412345678";
 const JSON: &str = "application/json";
 
 /// Every operation: method, path, the scope it needs.
-const OPERATIONS: [(&str, &str, &str); 19] = [
+const OPERATIONS: [(&str, &str, &str); 21] = [
     ("post", "/v1/events", "events:write"),
     ("get", "/v1/events", "messages:read"),
     ("get", "/v1/events/{id}", "messages:read"),
@@ -38,6 +38,8 @@ const OPERATIONS: [(&str, &str, &str); 19] = [
     ("post", "/v1/messages/{id}/cancel", "messages:write"),
     ("post", "/v1/messages/{id}/ruling", "messages:write"),
     ("get", "/v1/addresses/{value}", "messages:read"),
+    ("get", "/v1/addresses/{value}/consent", "messages:read"),
+    ("post", "/v1/addresses/{value}/erase", "addresses:erase"),
     ("get", "/v1/runs", "messages:read"),
     ("get", "/v1/runs/{id}", "messages:read"),
     ("put", "/v1/profiles/{system}/{external_id}", "profiles:write"),

@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 use trunkline_core::clock::Clock;
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Terms};
 use trunkline_core::gap::Cause;
 use trunkline_core::id::{AddressId, HookId, InboundId, RunId};
 use trunkline_core::keyword::Keyword;
@@ -93,6 +93,7 @@ async fn heard(server: &Server, number: &str, n: u8, body: &str, keyword: Option
         actor: "inbound".into(),
         occurred_at: now,
         recorded_at: now,
+        terms: Terms::default(),
     };
     let entries = if keyword == Some(Keyword::Stop) { vec![entry] } else { Vec::new() };
     let news = Box::new(AddressNews { entries, inbound: Some(inbound) });
@@ -336,6 +337,24 @@ async fn a_number_is_revealed_once_and_on_record() {
     assert_eq!(noted, [("operator ada", "revealed", address(&server, AWAKE).to_string())]);
     let trail = page(&server, "/audit", &cookie).await.text;
     assert!(trail.contains("operator ada") && trail.contains("revealed the number of") && trail.contains(&format!("href=\"{path}\"")));
+}
+
+#[tokio::test]
+async fn the_proof_of_consent_is_a_file_and_the_full_number_is_on_record() {
+    let (server, cookie) = signed_in().await;
+    text(&server, "a", AWAKE, "transactional", "#1042").await;
+    let path = format!("/addresses/{}/proof", address(&server, AWAKE));
+    assert!(page(&server, &format!("/addresses/{}", address(&server, AWAKE)), &cookie).await.text.contains(&format!("href=\"{path}\"")));
+    let masked = page(&server, &path, &cookie).await;
+    assert!(masked.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"proof-adr_"));
+    assert!(masked.text.contains("About #1042") && masked.text.contains("+141••••0123") && !masked.text.contains(AWAKE), "{}", masked.text);
+    let data = page(&server, &format!("{path}?format=json"), &cookie).await.json();
+    assert_eq!((&data["items"][0]["kind"], &data["number"]), (&json!("text"), &json!("+141••••0123")));
+    assert_eq!(post(&server, &path, &cookie, &[], "http://evil.example").await.status, StatusCode::FORBIDDEN);
+    assert!(server.engine.store.audits(None, 10).await.unwrap().is_empty(), "what is masked reveals nothing");
+    assert!(post(&server, &path, &cookie, &[], ORIGIN).await.text.contains(AWAKE));
+    let acts: Vec<String> = server.engine.store.audits(None, 10).await.unwrap().into_iter().map(|a| a.act).collect();
+    assert_eq!(acts, ["revealed"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod api_lists;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod hooks;
@@ -14,5 +16,7 @@ mod hooks;
 mod pressure;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod unclear;

@@ -3,7 +3,7 @@
 //! Its own file because the ledger is evidence (I3, I5): an opt-out must not be half applied, applied twice or lost
 //! to somebody else's change.
 
-use trunkline_core::consent::{ConsentAct, ConsentEntry, ConsentState};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, ConsentState, Terms};
 use trunkline_core::id::{AddressId, HookId, InboundId};
 use trunkline_core::keyword::Keyword;
 use trunkline_core::message::{self, Delivery};
@@ -31,6 +31,7 @@ fn entry(act: ConsentAct, occurred: i64, recorded: i64) -> ConsentEntry {
         actor: "inbound".to_owned(),
         occurred_at: at(occurred),
         recorded_at: at(recorded),
+        terms: Terms::default(),
     }
 }
 

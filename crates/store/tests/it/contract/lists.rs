@@ -275,7 +275,8 @@ pub(crate) async fn held_messages_are_counted_by_reason(b: &Backend) {
     homes(b, 4).await;
     assert_eq!(b.store.held().await.unwrap(), vec![]);
     let until = at(90);
-    let closed = Reason::HoursClosed { window: "08:00-21:00".to_owned(), zone: "America/New_York".to_owned(), until, local: "Tue 08:00 EST".to_owned() };
+    let (window, zone, local) = ("08:00-21:00".to_owned(), "America/New_York".to_owned(), "Tue 08:00 EST".to_owned());
+    let closed = Reason::HoursClosed { window, zone, until, local, here: String::new(), till: String::new(), by: None };
     let night = Verdict { decision: Decision::Hold { until }, findings: vec![Reason::NumberTextable, closed] };
     let first = b.put(made(1, at(0), hold(at(60)))).await;
     let second = b.put(made(2, at(1), hold(at(30)))).await;

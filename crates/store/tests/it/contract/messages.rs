@@ -7,6 +7,8 @@ use serde_json::from_value;
 use trunkline_core::gate::{Decision, Verdict};
 use trunkline_core::message::{self, Evidence, FOLD_VERSION};
 use trunkline_core::owe::Subject;
+use trunkline_core::purpose::Purpose;
+use trunkline_core::quiet::Sent;
 use trunkline_core::reason::Reason;
 use trunkline_core::time::Time;
 use trunkline_store::command::MessageChange;
@@ -137,6 +139,23 @@ pub(crate) async fn a_claim_needs_the_guard_it_saw(b: &Backend) {
     // The row is stale, the guard is not: the guard stays.
     assert_eq!(change(b, 2, &with(guard + 1)).await, Did::Conflict);
     assert_eq!(b.address(home).await.guard_version, guard + 1);
+}
+
+/// What caps count is written with the claim, or not at all.
+pub(crate) async fn a_claim_counts_what_it_sends(b: &Backend) {
+    let home = b.home(1).await;
+    let guard = b.address(home).await.guard_version;
+    let made = b.put(queued(1, at(0))).await;
+    let sends = vec![Sent { message: made.id, purpose: Purpose::Marketing, at: at(1) }];
+    let with = |guard: i64| MessageChange { guard: Some(guard), sends: Some(sends.clone()), ..moved(&made, at(1), vec![claim(1, 1)]) };
+    assert_eq!(change(b, 1, &with(guard + 1)).await, Did::Conflict);
+    assert_eq!(b.address(home).await.sends, vec![], "what did not leave is not counted");
+    assert_eq!(change(b, 1, &with(guard)).await, Did::Done);
+    assert_eq!(b.address(home).await.sends, sends);
+    let other = b.put(queued(1, at(2))).await;
+    let uncounted = MessageChange { guard: Some(guard + 1), ..moved(&other, at(3), vec![claim(1, 1)]) };
+    assert_eq!(change(b, 3, &uncounted).await, Did::Done);
+    assert_eq!(b.address(home).await.sends, sends, "a claim that no cap counts leaves them");
 }
 
 /// Two workers claim at the same time: one commits, the other is told.

@@ -6,10 +6,11 @@
 const TRAIT: &str = include_str!("../../../src/lib.rs");
 const COMMANDS: &str = include_str!("../../../src/command.rs");
 const OWES: &str = include_str!("../../../../core/src/owe.rs");
-const CASES: [&str; 18] = [
+const CASES: [&str; 19] = [
     include_str!("support.rs"),
     include_str!("access.rs"),
     include_str!("consent.rs"),
+    include_str!("erasure.rs"),
     include_str!("events.rs"),
     include_str!("full.rs"),
     include_str!("gaps.rs"),

@@ -67,6 +67,30 @@ pub(crate) async fn every_kind_of_place_survives(b: &Backend) {
     }
 }
 
+/// Where somebody lives is told by profile; what is no news bumps no version.
+pub(crate) async fn a_residence_is_news_once(b: &Backend) {
+    let id = b.home(1).await;
+    let (one, other) = (ProfileId([1; 16]), ProfileId([2; 16]));
+    let mut guard = b.address(id).await.guard_version;
+    for (profile, residence, did, expect) in [
+        (one, Some("US-TX"), Did::Done, vec![(one, "US-TX")]),
+        (one, Some("US-TX"), Did::Already, vec![(one, "US-TX")]),
+        (other, Some("FR"), Did::Done, vec![(one, "US-TX"), (other, "FR")]),
+        (one, Some("US-FL"), Did::Done, vec![(one, "US-FL"), (other, "FR")]),
+        (other, None, Did::Done, vec![(one, "US-FL")]),
+        (other, None, Did::Already, vec![(one, "US-FL")]),
+    ] {
+        let residence = residence.map(str::to_owned);
+        assert_eq!(b.one(at(1), Command::Reside { address: id, profile, residence }).await, did);
+        guard += i64::from(did == Did::Done);
+        let row = b.address(id).await;
+        let lives: Vec<(ProfileId, &str)> = row.residences.iter().map(|(profile, residence)| (*profile, residence.as_str())).collect();
+        assert_eq!((lives, row.guard_version), (expect, guard));
+    }
+    let nobody = Command::Reside { address: AddressId([9; 16]), profile: one, residence: Some("FR".to_owned()) };
+    assert_eq!(b.one(at(2), nobody).await, Did::Already, "no such address");
+}
+
 /// Pages meet without gap or overlap.
 pub(crate) async fn addresses_are_walked_in_id_order(b: &Backend) {
     for n in [3, 1, 200, 2] {

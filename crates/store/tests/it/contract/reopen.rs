@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use trunkline_core::consent::{ConsentAct, ConsentEntry};
+use trunkline_core::consent::{ConsentAct, ConsentEntry, Terms};
 use trunkline_core::gap::Cause;
 use trunkline_core::id::{AddressId, AttemptId, InboundId, ProfileId};
 use trunkline_core::message::Evidence;
@@ -44,6 +44,7 @@ fn lives() -> Vec<Unit> {
         actor: "vendor".to_owned(),
         occurred_at: at(0),
         recorded_at: at(1),
+        terms: Terms::default(),
     };
     let inbound = Inbound {
         id: InboundId::of("main", "MO1", HOME),

@@ -211,6 +211,8 @@ pub(crate) fn address(n: u8) -> Address {
         id: AddressId([n; 16]),
         place: Place::Sms(Number::from_stored(format!("+1415555{n:04}"))),
         zones: vec!["America/Los_Angeles".to_owned(), "America/New_York".to_owned()],
+        residences: BTreeMap::new(),
+        sends: Vec::new(),
         consent: ConsentState::default(),
         guard_version: 0,
     }
@@ -272,6 +274,7 @@ pub(crate) fn made(n: u8, now: Time, verdict: Verdict) -> MessageChange {
         account: "main".to_owned(),
         sender: SENDER.to_owned(),
         body: body.to_owned(),
+        written: Some("as it was written".to_owned()),
         template: Some(("shipped".to_owned(), "en".to_owned())),
         size: segment::measure(body),
         deadline: now + Span::hours(4),
@@ -281,7 +284,7 @@ pub(crate) fn made(n: u8, now: Time, verdict: Verdict) -> MessageChange {
     let event = message::Event::Made { verdict };
     let state = message::apply(None, &event, now).unwrap();
     let message = Message { id: MessageId::new(n, now, [n; 16]), intent, state, rev: 0, updated_at: now };
-    MessageChange { message, events: vec![(event, None)], owes: Vec::new(), guard: None }
+    MessageChange { message, events: vec![(event, None)], owes: Vec::new(), guard: None, sends: None }
 }
 
 /// A new text to address `n` that may leave now.
@@ -295,7 +298,7 @@ pub(crate) fn moved(message: &Message, now: Time, events: Vec<message::Event>) -
     for event in &events {
         next.state = message::apply(Some(&next.state), event, now).unwrap();
     }
-    MessageChange { message: next, events: events.into_iter().map(|e| (e, None)).collect(), owes: Vec::new(), guard: None }
+    MessageChange { message: next, events: events.into_iter().map(|e| (e, None)).collect(), owes: Vec::new(), guard: None, sends: None }
 }
 
 /// The row that a change leaves.

@@ -10,6 +10,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use trunkline_connectors::http::{Request, Response};
 use trunkline_core::clock::{Clock, SystemClock};
+use trunkline_core::quiet::Rules;
 use trunkline_core::time::{Span, Time};
 use trunkline_engine::transport::{HttpTransport, Transport};
 use trunkline_store::Store;
@@ -22,6 +23,12 @@ use super::load::{Load, pause};
 const EVERY: Span = Span::millis(100);
 /// What makes the texts of the events marketing that needs no grant and may leave at any hour.
 pub(super) const POLICY: &str = "\n[purposes.marketing]\nconsent = \"not_opted_out\"\nttl = \"4h\"\nmax_attempts = 6\n";
+
+/// A measurement at night must not wait for the morning: no rule of a jurisdiction counts.
+pub(super) fn no_rules() -> String {
+    let ids: Vec<&str> = Rules::shipped().all().map(|rule| rule.id.as_str()).collect();
+    format!("without = {}\n", json!(ids))
+}
 
 /// What was measured.
 #[derive(Default)]

@@ -125,7 +125,11 @@ fn customers(rng: &mut ChaCha12Rng) -> Vec<Customer> {
             26..30 => Some(format!("{area}12")),
             _ => Some(format!("{area}{:04}", 1_000 + n)),
         };
-        let country = if area.starts_with("+44") { "GB" } else { "US" };
+        let country = match area {
+            "+44740012" => "GB",
+            "+1604555" => "CA",
+            _ => "US",
+        };
         all.push(Customer {
             id: 6_100_000_000_000 + i64::from(n),
             first_name: one_of(&FIRST).to_owned(),

@@ -163,7 +163,8 @@ opt_out_reply = "ours"
         let path = PathBuf::from("trunkline.toml");
         let value = found.parse(&path, format!("{MAIN}{routes}")).unwrap();
         let main = File { path, value };
-        let files = Files { main, sources: BTreeMap::new(), connectors: BTreeMap::new(), journeys: BTreeMap::new(), templates: BTreeMap::new() };
+        let (sources, connectors, journeys) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let files = Files { main, sources, connectors, journeys, templates: BTreeMap::new(), rules: BTreeMap::new(), rates: BTreeMap::new() };
         all(&files, &mut found);
         senders::all(&files, &mut found);
         found.finish().into_iter().map(|problem| problem.picture).collect::<Vec<_>>().join("\n")

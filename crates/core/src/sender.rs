@@ -111,7 +111,7 @@ pub fn kind(sender: &str) -> Option<Kind> {
 /// Why the networks of the recipient's country would not deliver this, if they would not.
 pub fn refuses(route: &Route<'_>) -> Option<Refusal> {
     let country = table().countries.get(route.country?)?;
-    let registered = route.registered.iter().any(|code| *code == country.code);
+    let registered = route.registered.contains(&country.code);
     let asks = || country.asks.as_ref().map(|asks| format!(" ({asks})")).unwrap_or_default();
     let rule = match (kind(route.sender), country.names) {
         (Some(Kind::Name), Names::Never) => format!("a name cannot be a sender there{}", asks()),

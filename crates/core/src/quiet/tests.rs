@@ -80,11 +80,14 @@ fn holidays_sundays_and_the_strictest_of_several() {
     }
 }
 
+/// Jurisdictions, the company's window, the purpose, the instant, and what follows.
+type Case<'a> = (&'a [&'a str], Option<&'a str>, Purpose, &'a str, &'a str);
+
 #[test]
 fn purposes_and_the_hours_of_the_company() {
     let zone = &["America/Los_Angeles"][..];
     let day = Some("08:00-21:00");
-    let table: [(&[&str], Option<&str>, Purpose, &str, &str); 7] = [
+    let table: [Case<'_>; 7] = [
         (&["US", "US-FL"], None, Purpose::Otp, "2026-11-23T09:00:00Z", "any"),
         (&["CO"], None, Purpose::Transactional, "2026-11-23T09:00:00Z", "any"),
         (&["CO"], None, Purpose::Collections, "2026-11-23T09:00:00Z", "until 2026-11-23T15:01:00Z by co in America/Los_Angeles"),
@@ -185,7 +188,7 @@ impl Draw {
 
 /// One question, asked both ways.
 fn compare(raw: &[Raw], zones: &[(&str, &Wall)], draw: &mut Draw) {
-    let mut places: Vec<&str> = (0..1 + draw.below(3)).map(|_| raw[draw.below(raw.len())].jurisdiction.as_str()).collect();
+    let mut places: Vec<&str> = (0..=draw.below(3)).map(|_| raw[draw.below(raw.len())].jurisdiction.as_str()).collect();
     places.dedup();
     let own = (draw.below(3) == 0).then(|| (draw.below(40), 41 + draw.below(54)));
     let (late, early) = (draw.below(3), draw.below(16));

@@ -23,12 +23,11 @@ struct Case {
 fn unpack(json: &str) -> String {
     let (mut text, mut last) = (String::new(), String::new());
     for piece in serde_json::from_str::<Vec<Value>>(json).unwrap() {
-        match piece.as_u64() {
-            Some(times) => text.push_str(&last.repeat(usize::try_from(times).unwrap() - 1)),
-            None => {
-                piece.as_str().unwrap().clone_into(&mut last);
-                text.push_str(&last);
-            }
+        if let Some(times) = piece.as_u64() {
+            text.push_str(&last.repeat(usize::try_from(times).unwrap() - 1));
+        } else {
+            piece.as_str().unwrap().clone_into(&mut last);
+            text.push_str(&last);
         }
     }
     text

@@ -5,6 +5,7 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use trunkline_core::event::{FieldProblem, kind_of};
 
@@ -27,11 +28,12 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Pro
         Err(error) => {
             let path = error.path().to_string();
             let inner = error.into_inner();
-            if inner.is_syntax() || inner.is_eof() {
+            // A word that is written as a number, too, is called a fault of syntax where it is read; it is one of the field.
+            if (inner.is_syntax() || inner.is_eof()) && serde_json::from_slice::<IgnoredAny>(bytes).is_err() {
                 return Err(malformed(&inner));
             }
             let field = if path == "." { String::new() } else { path };
-            let problem = inner.to_string();
+            let problem = if inner.is_data() { inner.to_string() } else { "is of another type".to_owned() };
             let problem = problem.split(" at line ").next().unwrap_or_default().to_owned();
             Err(Problem::fields(vec![FieldProblem::new(field, problem, "see docs/api.md for the fields and their types")]))
         }

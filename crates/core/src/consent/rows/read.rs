@@ -51,7 +51,7 @@ pub fn read(bytes: &[u8], format: Format, rules: &Rules<'_>) -> Reading {
         Ok(text) => text.trim_start_matches('\u{feff}').replace("\r\n", "\n"),
         Err(error) => {
             let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = 1 + good.iter().filter(|b| **b == b'\n').count();
+            let line = good.split(|b| *b == b'\n').count();
             let column = 1 + good.iter().rev().take_while(|b| **b != b'\n').count();
             reading.problems.push(RowProblem::new((line, column), "", "is not UTF-8", "save the file as UTF-8"));
             return reading;

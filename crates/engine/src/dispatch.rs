@@ -191,7 +191,7 @@ impl Engine {
                     turn.next = turn.next.into_iter().chain([why.until]).min();
                     if why.until.since(now) >= BRIEF {
                         shut.extend(Priority::ALL.map(|priority| queue(priority, LOOKED_AT)));
-                        turn.shut.insert((account, sender), why);
+                        turn.shut.insert((account, sender), *why);
                     }
                 }
             }
@@ -259,7 +259,7 @@ impl Engine {
             }
             match self.take(&mut batch.book, demand, batch.limits, now) {
                 Taken::Wait => return None,
-                Taken::Hold { reason, until } => verdict = verdict.held(reason, until, message.intent.deadline),
+                Taken::Hold { reason, until } => verdict = verdict.held(*reason, until, message.intent.deadline),
                 Taken::Yes => {
                     batch.claimed_for.insert(address.id);
                     let (change, call) = self.claim(message, address, verdict, now)?;

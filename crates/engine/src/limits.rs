@@ -53,7 +53,7 @@ pub(crate) enum Door {
         probes: Option<u32>,
     },
     /// They may not.
-    Shut(Shut),
+    Shut(Box<Shut>),
 }
 
 /// Why and until when texts may not go this way.
@@ -165,23 +165,23 @@ impl Engine {
     pub(crate) fn door(&self, limits: &Limits, account: &str, sender: &str, now: Time) -> Door {
         let name = || account.to_owned();
         if let Some(pause) = limits.paused(account, now) {
-            return Door::Shut(Shut { until: pause.until, reason: Reason::AccountPaused { account: name() }, unfit: Unfit::AccountPaused });
+            return Door::Shut(Box::new(Shut { until: pause.until, reason: Reason::AccountPaused { account: name() }, unfit: Unfit::AccountPaused }));
         }
         for (of, daily) in self.daily_limits(account, sender) {
             let today = limits.day(&of, daily, now).0;
             if today.full {
                 let until = daily.reset(now);
-                return Door::Shut(Shut { until, reason: Reason::DayFull { of, until }, unfit: Unfit::DailyLimit });
+                return Door::Shut(Box::new(Shut { until, reason: Reason::DayFull { of, until }, unfit: Unfit::DailyLimit }));
             }
         }
         let health = limits.account(account).0;
         if let Some(until) = health.pace.held(now) {
-            return Door::Shut(Shut { until, reason: Reason::AccountRateFull { account: name(), until }, unfit: Unfit::Throttled });
+            return Door::Shut(Box::new(Shut { until, reason: Reason::AccountRateFull { account: name(), until }, unfit: Unfit::Throttled }));
         }
         match health.breaker.may(&self.breaker_rule(account), now) {
             May::Everything => Door::Open { probes: None },
             May::Probes(most) => Door::Open { probes: Some(most) },
-            May::Nothing { until } => Door::Shut(Shut { until, reason: Reason::BreakerOpen { account: name(), until }, unfit: Unfit::BreakerOpen }),
+            May::Nothing { until } => Door::Shut(Box::new(Shut { until, reason: Reason::BreakerOpen { account: name(), until }, unfit: Unfit::BreakerOpen })),
         }
     }
 

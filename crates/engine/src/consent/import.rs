@@ -109,7 +109,9 @@ impl Engine {
         let mut again = Vec::new();
         for ((group, (_, fates)), landed) in batch.into_iter().zip(&decided).zip(landed) {
             if landed {
-                fates.iter().for_each(|(_, fate)| done.count(fate));
+                for (_, fate) in fates {
+                    done.count(fate);
+                }
             } else {
                 again.push(group);
             }

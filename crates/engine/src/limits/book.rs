@@ -41,7 +41,7 @@ pub(crate) enum Taken {
     /// Not before then, for this reason.
     Hold {
         /// Why.
-        reason: Reason,
+        reason: Box<Reason>,
         /// When.
         until: Time,
     },
@@ -245,7 +245,7 @@ impl Book {
             }
             (None, _) => next,
         };
-        Taken::Hold { reason: Reason::CountryRateFull { country: country.to_owned(), until }, until }
+        Taken::Hold { reason: Box::new(Reason::CountryRateFull { country: country.to_owned(), until }), until }
     }
 }
 

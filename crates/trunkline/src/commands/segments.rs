@@ -18,7 +18,7 @@ pub(crate) struct Segments {
     #[command(flatten)]
     place: Place,
     /// The text. Without one, standard input is read: as one text, or with --json as lines such as
-    /// {"text": "…", "smart_encoding": true}.
+    /// `{"text": "…", "smart_encoding": true}`.
     text: Option<String>,
     /// Count the text as a vendor's smart encoding makes it, and say what ours would change.
     #[arg(long)]

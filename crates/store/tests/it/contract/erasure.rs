@@ -160,7 +160,7 @@ pub(crate) async fn a_number_is_taken_out_wherever_it_is_repeated(b: &Backend) {
             Refusal { number: 0, name: "main".to_owned(), at: at(0), reason: "no signature".to_owned(), request: "POST /hooks/main".to_owned(), body: format!("From=%2B{digits}") };
         let detail = format!("the vendor refused +{digits}");
         let audit = Audit { number: 0, at: at(0), operator: "key k1".to_owned(), act: "ruled".to_owned(), about: "msg_1".to_owned(), detail: detail.clone() };
-        let mut labelled = queued(1, at(if digits == DIGITS { 0 } else { 1 }));
+        let mut labelled = queued(1, at(i64::from(digits != DIGITS)));
         labelled.message.intent.labels.insert("phone".to_owned(), format!("+{digits}"));
         b.put(labelled).await;
         for command in

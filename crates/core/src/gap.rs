@@ -79,7 +79,8 @@ impl fmt::Display for Cause {
 
 /// From when on lists are read, if intake was up until then; and whether that is later than it should be.
 pub fn since(up: Time, now: Time) -> (Time, bool) {
-    let (wanted, oldest) = (up - MARGIN, now - OLDEST);
+    // The clock may have been set back since.
+    let (wanted, oldest) = (up.min(now) - MARGIN, now - OLDEST);
     (wanted.max(oldest), wanted < oldest)
 }
 
@@ -280,6 +281,7 @@ mod tests {
         assert_eq!(since(now - OLDEST + MARGIN, now), (now - OLDEST, false));
         assert_eq!(since(now - OLDEST, now), (now - OLDEST, true));
         assert_eq!(since(Time(0), now), (now - OLDEST, true));
+        assert_eq!(since(now + Span::mins(10), now), (now - MARGIN, false), "the clock was set back");
     }
 
     #[test]

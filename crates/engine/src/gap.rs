@@ -140,7 +140,9 @@ impl Engine {
 
     /// Notes that intake is up, now and then; not beyond what was lost or refused.
     pub(crate) async fn beat(&self, now: Time) -> Result<(), StoreError> {
-        if now.since(*locked(&self.doors.beat)) < BEAT_EVERY {
+        let last = *locked(&self.doors.beat);
+        // A clock that was set back makes the last one a promise that nobody can keep.
+        if last <= now && now.since(last) < BEAT_EVERY {
             return Ok(());
         }
         let beats = self.definitions.accounts.keys().map(|account| Command::Beat { account: account.clone(), at: self.doors.up(account, now) }).collect();

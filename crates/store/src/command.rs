@@ -172,7 +172,8 @@ pub enum Command {
         /// What the row must have.
         rev: i64,
     },
-    /// Notes when an account's webhooks were known to be taken; only a later time counts.
+    /// Notes when an account's webhooks were known to be taken. What is noted last counts, though it is an earlier time: the
+    /// clock was set back then.
     Beat {
         /// The account.
         account: String,

@@ -35,7 +35,7 @@ pub(super) fn close(c: &Connection, account: &str, rev: i64) -> Result<Applied, 
 }
 
 pub(super) fn beat(c: &Connection, account: &str, at: Time) -> Result<Applied, StoreError> {
-    exec(c, "INSERT INTO beat (account, at) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET at = ?2 WHERE at < ?2", params![account, at.0]).map(inserted)
+    exec(c, "INSERT INTO beat (account, at) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET at = ?2 WHERE at <> ?2", params![account, at.0]).map(inserted)
 }
 
 pub(super) fn gaps(c: &Connection) -> Result<Vec<Gap>, StoreError> {

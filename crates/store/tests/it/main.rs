@@ -94,7 +94,7 @@ macro_rules! suite {
                     a_gap_is_open_for_each_account,
                     a_gap_that_is_opened_again_is_wider,
                     a_gap_moves_by_compare_and_set,
-                    the_latest_beat_counts,
+                    the_last_beat_counts,
                     the_oldest_text_that_waits_is_found;
                 writeback:
                     what_is_owed_to_one_record_is_one_row,

@@ -5,6 +5,7 @@
 //! answer is the inbox's business.
 
 mod free_text;
+mod hers;
 mod lenient;
 mod normal;
 mod words;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use words::{OwnWords, Settings, WordProblem};
 
-use normal::normal;
+use normal::{Normal, looks, normal};
 use words::{Index, Kind};
 
 /// What an inbound text asks for.
@@ -79,12 +80,10 @@ pub enum How {
     NoMatch,
     /// There is no word in it.
     Empty,
-    /// Somebody must look: it may be a revocation in free words. Not an answer of the classifier but of the inbox.
+    /// It may be a revocation in free words. Not an answer of the classifier but of the inbox.
     FreeText,
     /// The vendor says so. Of the inbox, too.
     Vendor,
-    /// It names one run and ends that alone. Of the inbox, too.
-    Scoped,
 }
 
 impl How {
@@ -101,7 +100,6 @@ impl How {
             How::Empty => "empty",
             How::FreeText => "free-text",
             How::Vendor => "vendor",
-            How::Scoped => "scoped",
         }
     }
 }
@@ -120,7 +118,6 @@ impl fmt::Display for How {
             How::Empty => "no word in it",
             How::FreeText => "free words that may be a revocation",
             How::Vendor => "the vendor took it for a keyword",
-            How::Scoped => "a keyword with the name of one run",
         })
     }
 }
@@ -160,7 +157,7 @@ impl FromStr for State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FreeText {
-    /// Somebody looks at it; until then she gets nothing of marketing.
+    /// Somebody looks at it.
     #[default]
     Review,
     /// She is opted out.
@@ -192,8 +189,6 @@ pub struct Keywords {
     index: Index,
     /// What to do about a revocation in free words.
     pub free_text: FreeText,
-    /// Whether "STOP 12345" ends the one run that is about 12345, if there is one.
-    pub scoped: bool,
 }
 
 impl Keywords {
@@ -206,7 +201,12 @@ impl Keywords {
 
     /// The shipped words with those of a configuration.
     pub fn with(settings: &Settings) -> Result<Keywords, Vec<WordProblem>> {
-        Ok(Keywords { index: words::index(settings)?, free_text: settings.free_text, scoped: settings.scoped })
+        Ok(Keywords { index: words::index(settings)?, free_text: settings.free_text })
+    }
+
+    /// The day on which the shipped words were collected.
+    pub fn as_of() -> String {
+        words::as_of()
     }
 
     /// The languages of one locale, and no others: for a text whose language is known for certain.
@@ -223,38 +223,45 @@ impl Keywords {
 
     /// What a text asks for.
     pub fn classify(&self, text: &str, languages: Languages, state: State) -> Classified {
-        let normal = normal(text);
-        let tokens = normal.tokens();
-        let found = |action, how| Classified { action, how, free_text: false };
-        if tokens.is_empty() {
-            return found(Action::None, How::Empty);
-        }
         let index = &self.index;
-        if let Some(kind) = index.whole(normal.text(), languages) {
-            return decide(kind, How::Exact, state);
+        if index.is_reaction(text) {
+            return nothing(How::NoMatch);
         }
-        if let Some(kind) = index.joined(&tokens, languages) {
-            return decide(kind, How::Joined, state);
-        }
-        if let Some((how, free_text)) = index.lenient(&tokens, &normal, languages) {
-            return Classified { action: Action::OptOut, how, free_text };
-        }
-        Classified { action: Action::None, how: How::NoMatch, free_text: index.may_revoke(&tokens, languages) }
+        let hers = index.her_words(text);
+        let normal = normal(&hers);
+        let tokens = normal.tokens();
+        let understood = self.understood(&normal, &tokens, languages, state);
+        let understood = understood.or_else(|| index.unsigned(&hers).and_then(|text| self.understood_as(&text, languages, state)));
+        understood.unwrap_or_else(|| Classified { free_text: index.may_revoke(&tokens, &normal, languages), ..nothing(How::NoMatch) })
     }
 
-    /// The one word besides a strong one: of "STOP 12345", 12345.
-    pub fn scope(&self, text: &str, languages: Languages) -> Option<String> {
+    fn understood_as(&self, text: &str, languages: Languages, state: State) -> Option<Classified> {
         let normal = normal(text);
-        match normal.tokens().as_slice() {
-            [first, second] if self.index.is_strong(first, languages) => Some((*second).to_owned()),
-            _ => None,
+        self.understood(&normal, &normal.tokens(), languages, state)
+    }
+
+    /// The stages, in order; nothing if none of them matches.
+    fn understood(&self, normal: &Normal, tokens: &[&str], languages: Languages, state: State) -> Option<Classified> {
+        let index = &self.index;
+        if tokens.is_empty() {
+            return Some(nothing(How::Empty));
         }
+        let whole = index.whole(normal.text(), languages);
+        // Consent is not read into a word that only looks like one.
+        let alike = || looks(normal.text()).and_then(|text| index.whole(&text, languages)).filter(|kind| *kind == Kind::Stop);
+        if let Some(kind) = whole.or_else(alike) {
+            return Some(decide(kind, How::Exact, state));
+        }
+        if let Some(kind) = index.joined(tokens, languages) {
+            return Some(decide(kind, How::Joined, state));
+        }
+        let (how, free_text) = index.lenient(tokens, normal, languages)?;
+        Some(Classified { action: Action::OptOut, how, free_text })
     }
 }
 
-/// The same form for the name of a run as for the words of a text.
-pub fn plain(text: &str) -> String {
-    normal(text).text().replace(' ', "")
+const fn nothing(how: How) -> Classified {
+    Classified { action: Action::None, how, free_text: false }
 }
 
 /// A word of consent needs something that it answers.
@@ -262,8 +269,8 @@ fn decide(kind: Kind, how: How, state: State) -> Classified {
     let (action, how) = match (kind, state) {
         (Kind::Stop, _) => (Action::OptOut, how),
         (Kind::Help, _) => (Action::Help, how),
-        (Kind::Start, State::Subscribed) => (Action::None, How::PassThrough),
-        (Kind::Start, State::OptedOut | State::Pending) => (Action::OptIn, how),
+        (Kind::Yes, State::Subscribed) => (Action::None, How::PassThrough),
+        (Kind::Start, _) | (Kind::Yes, State::OptedOut | State::Pending) => (Action::OptIn, how),
     };
     Classified { action, how, free_text: false }
 }

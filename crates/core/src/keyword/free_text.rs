@@ -1,19 +1,23 @@
 //! Revocations in free words: texts that no stage takes for an opt-out, and that somebody must not pass over.
 //!
-//! Its own file because it only ever asks for a look, so that it may be generous: misspelt keywords, a keyword with
-//! "please", anger, "I don't want these messages". What a look costs is decided in the inbox.
+//! Its own file because it only ever asks for a look, so that it may be generous: misspelt keywords, anger, "I don't
+//! want these any more". What a look costs is decided in the inbox.
 
-use super::lenient::{ends_with, is_prefix};
-use super::words::{Index, Kind};
 use super::Languages;
+use super::lenient::{ends_with, is_prefix};
+use super::normal::Normal;
+use super::words::Index;
 
 /// How far an object may be from its verb.
 const NEAR: usize = 5;
 
 impl Index {
     /// Whether a text may be a revocation.
-    pub(super) fn may_revoke(&self, tokens: &[&str], languages: Languages) -> bool {
-        self.phrase(tokens, languages).is_some() || self.asked_politely(tokens, languages) || (0..tokens.len()).any(|at| self.revokes_at(tokens, at))
+    pub(super) fn may_revoke(&self, tokens: &[&str], normal: &Normal, languages: Languages) -> bool {
+        self.phrase(tokens, languages, false).is_some()
+            || self.begins_or_ends_so(tokens, normal, languages)
+            || (0..tokens.len()).any(|at| self.revokes_at(tokens, at))
+            || self.slipped(tokens)
     }
 
     fn revokes_at(&self, tokens: &[&str], at: usize) -> bool {
@@ -25,16 +29,23 @@ impl Index {
         (phrase || verb()) && !ends_with(before, &self.negations)
     }
 
-    /// Nothing but a keyword, perhaps misspelt, and politeness: "please cancel".
-    fn asked_politely(&self, tokens: &[&str], languages: Languages) -> bool {
+    /// A clause at its beginning or end is a keyword: "Cancel. I never asked for this".
+    fn begins_or_ends_so(&self, tokens: &[&str], normal: &Normal, languages: Languages) -> bool {
+        let (first, last) = normal.edges();
+        let so = |clause: Option<&[&str]>| clause.is_some_and(|c| c.len() < tokens.len() && self.nothing_else(c, languages).is_some());
+        so(tokens.get(..first)) || so(tokens.get(last..))
+    }
+
+    /// Nothing but a misspelt keyword and politeness.
+    fn slipped(&self, tokens: &[&str]) -> bool {
         if tokens.len() > self.most_words {
             return false;
         }
-        let polite = |t: &&&str| self.polite.contains(**t);
-        let from = tokens.iter().take_while(polite).count();
-        let until = tokens.len() - tokens.iter().rev().take_while(polite).count();
-        let Some(rest) = tokens.get(from..until).filter(|rest| !rest.is_empty()) else { return false };
-        self.whole(&rest.join(" "), languages) == Some(Kind::Stop) || matches!(rest, [word] if misspelt(word))
+        let mut from = 0;
+        while let Some(words) = tokens.get(from..).and_then(|rest| self.polite_start(rest)) {
+            from += words;
+        }
+        matches!(self.without_polite_end(tokens.get(from..).unwrap_or_default()), [word] if misspelt(word))
     }
 }
 
@@ -52,6 +63,7 @@ fn misspelt(word: &str) -> bool {
     single == stop || swapped || (letters.len() >= 8 && distance(&letters, &"unsubscribe".chars().collect::<Vec<_>>()) <= 2)
 }
 
+/// Signs that stand for letters. Letters of other scripts are one letter with ours already, where they can be.
 fn look_alike(c: char) -> char {
     match c {
         '0' | 'о' | 'ο' => 'o',
@@ -93,7 +105,7 @@ mod tests {
     #[test]
     fn slips_of_the_thumb() {
         let word = |text: &str| normal(text).text().to_owned();
-        for yes in ["St0p", "STPO", "SOTP", "tsop", "Stoop", "sstop", "5top", "SТОP", "unsuscribe", "unsubscribed", "unsubcribe"] {
+        for yes in ["St0p", "STPO", "SOTP", "tsop", "Stoop", "sstop", "5top", "unsuscribe", "unsubscribed", "unsubcribe"] {
             assert!(misspelt(&word(yes)), "{yes}");
         }
         for no in ["shop", "step", "top", "spot", "post", "stamp", "opts", "describe", "transcribe"] {

@@ -32,6 +32,8 @@ pub struct OwnWords {
     pub stop: Vec<String>,
     /// More words that opt in again.
     pub start: Vec<String>,
+    /// More words that do so where they answer something.
+    pub yes: Vec<String>,
     /// More words that ask for help.
     pub help: Vec<String>,
     /// Shipped words that mean something else here.
@@ -44,12 +46,12 @@ pub struct OwnWords {
 pub struct Settings {
     /// What to do about a revocation in free words.
     pub free_text: FreeText,
-    /// Whether "STOP 12345" may end a single run.
-    pub scoped: bool,
     /// More words that opt out.
     pub stop: Vec<String>,
     /// More words that opt in again.
     pub start: Vec<String>,
+    /// More words that do so where they answer something.
+    pub yes: Vec<String>,
     /// More words that ask for help.
     pub help: Vec<String>,
     /// Shipped words that mean something else here.
@@ -57,6 +59,12 @@ pub struct Settings {
     /// The same for one language each.
     #[serde(flatten)]
     pub languages: BTreeMap<String, OwnWords>,
+}
+
+impl Settings {
+    fn everybody(&self) -> OwnWords {
+        OwnWords { stop: self.stop.clone(), start: self.start.clone(), yes: self.yes.clone(), help: self.help.clone(), except: self.except.clone() }
+    }
 }
 
 /// A word of a configuration that cannot be.
@@ -78,6 +86,7 @@ pub(super) enum Kind {
     Stop,
     Help,
     Start,
+    Yes,
 }
 
 impl Kind {
@@ -86,6 +95,7 @@ impl Kind {
             Kind::Stop => "stop",
             Kind::Help => "help",
             Kind::Start => "start",
+            Kind::Yes => "yes",
         }
     }
 }
@@ -113,11 +123,19 @@ pub(super) struct Index {
     strong: BTreeMap<String, u64>,
     regions: BTreeMap<String, u64>,
     pub(super) phrases: BTreeMap<String, Vec<Phrase>>,
-    pub(super) polite: BTreeSet<String>,
+    pub(super) inside: Vec<(String, u64)>,
+    pub(super) polite: Vec<Sequence>,
     pub(super) most_words: usize,
     pub(super) goes_on: Vec<Sequence>,
     pub(super) negations: Vec<Sequence>,
+    pub(super) takes_back: BTreeSet<String>,
     pub(super) places: Vec<Sequence>,
+    pub(super) asks: Rows,
+    pub(super) about: BTreeSet<String>,
+    pub(super) unless: Vec<Sequence>,
+    pub(super) reactions: Vec<Sequence>,
+    pub(super) quoted_after: Vec<Sequence>,
+    pub(super) signatures: Vec<Sequence>,
     pub(super) free: Rows,
     pub(super) verbs: Rows,
     pub(super) objects: BTreeSet<String>,
@@ -139,7 +157,7 @@ impl Index {
             "in" => "id",
             other => other,
         };
-        self.names.iter().position(|n| n == name).map_or(0, |at| 2 << at)
+        self.names.iter().position(|n| n == name).map_or(0, |at| 2_u64 << at)
     }
 
     pub(super) fn region(&self, region: &str) -> u64 {
@@ -159,8 +177,10 @@ impl Index {
         meant(self.joined.get(&tokens.concat())?, languages)
     }
 
+    /// Whether a word outweighs what stands around it: STOP, however long it is drawn out or often repeated.
     pub(super) fn is_strong(&self, token: &str, languages: Languages) -> bool {
-        self.strong.get(token).is_some_and(|of| languages.hear(*of, false))
+        let known = |form: &str| self.strong.get(form).is_some_and(|of| languages.hear(*of, false));
+        known(token) || drawn_out(token).is_some_and(|form| known(&form))
     }
 
     fn name(&mut self, language: &str) -> u64 {
@@ -172,7 +192,7 @@ impl Index {
 
     fn add(&mut self, language: u64, lists: &Lists) {
         let everyday: BTreeSet<String> = lists.everyday.iter().map(|w| form(w)).collect();
-        for (kind, words) in [(Kind::Stop, &lists.stop), (Kind::Help, &lists.help), (Kind::Start, &lists.start)] {
+        for (kind, words) in [(Kind::Stop, &lists.stop), (Kind::Help, &lists.help), (Kind::Start, &lists.start), (Kind::Yes, &lists.yes)] {
             for word in words {
                 let word = form(word);
                 let one = Meant { kind, languages: language, everyday: everyday.contains(&word) };
@@ -184,7 +204,8 @@ impl Index {
             *self.strong.entry(form(word)).or_default() |= language;
         }
         self.add_phrases(&lists.phrases, language, false);
-        self.polite.extend(lists.polite.iter().map(|w| form(w)));
+        self.inside.extend(lists.inside.iter().map(|w| (form(w).replace(' ', ""), language)));
+        self.polite.extend(sequences(&lists.polite));
     }
 
     fn add_phrases(&mut self, phrases: &[String], languages: u64, free_text: bool) {
@@ -216,7 +237,7 @@ impl Index {
 
 fn meant(all: &[Meant], languages: Languages) -> Option<Kind> {
     // Consent is not read into a language that she is not known to speak.
-    let hears = |m: &&Meant| languages.hear(m.languages, m.everyday || m.kind == Kind::Start);
+    let hears = |m: &&Meant| languages.hear(m.languages, m.everyday || matches!(m.kind, Kind::Start | Kind::Yes));
     all.iter().filter(hears).map(|m| m.kind).min()
 }
 
@@ -225,6 +246,18 @@ fn mean(all: &mut Vec<Meant>, one: Meant) {
         Some(same) => same.languages |= one.languages,
         None => all.push(one),
     }
+}
+
+/// What is left of a word without its repetitions and the number behind it: of "stoooop", "stopstop" and "stop2", "stop".
+/// Two letters in a row are nobody's emphasis; nothing if nothing was added.
+fn drawn_out(word: &str) -> Option<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let short: String = letters.chunk_by(|a, b| a == b).flat_map(|run| run.iter().take(if run.len() > 2 { 1 } else { run.len() })).collect();
+    let letters: Vec<char> = short.trim_end_matches(|c: char| c.is_ascii_digit()).chars().collect();
+    let repeats = |n: &usize| letters.len().is_multiple_of(*n) && letters.chunks(*n).all(|part| letters.starts_with(part));
+    let once = (4..=letters.len() / 2).find(repeats).unwrap_or(letters.len());
+    let form: String = letters.iter().take(once).collect();
+    (form != word).then_some(form)
 }
 
 fn form(word: &str) -> String {
@@ -237,6 +270,10 @@ fn sequence(words: &str) -> Sequence {
 
 fn sequences(all: &[String]) -> Vec<Sequence> {
     all.iter().map(|w| sequence(w)).collect()
+}
+
+fn forms(all: &[String]) -> BTreeSet<String> {
+    all.iter().map(|w| form(w)).collect()
 }
 
 fn rows(all: &[String]) -> Rows {
@@ -254,10 +291,12 @@ fn rows(all: &[String]) -> Rows {
 struct Lists {
     stop: Vec<String>,
     start: Vec<String>,
+    yes: Vec<String>,
     help: Vec<String>,
     strong: Vec<String>,
     everyday: Vec<String>,
     phrases: Vec<String>,
+    inside: Vec<String>,
     polite: Vec<String>,
 }
 
@@ -267,7 +306,14 @@ struct Lenient {
     most_words: usize,
     goes_on: Vec<String>,
     negations: Vec<String>,
+    takes_back: Vec<String>,
     places: Vec<String>,
+    asks: Vec<String>,
+    about: Vec<String>,
+    unless: Vec<String>,
+    reactions: Vec<String>,
+    quoted_after: Vec<String>,
+    signatures: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -282,6 +328,7 @@ struct FreeWords {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    as_of: String,
     universal: Lists,
     languages: BTreeMap<String, Lists>,
     lenient: Lenient,
@@ -289,17 +336,35 @@ struct File {
     regions: BTreeMap<String, Vec<String>>,
 }
 
+/// The day on which the shipped words were collected.
+pub(super) fn as_of() -> String {
+    file().as_of
+}
+
+// That it can be read is a test below.
+fn file() -> File {
+    toml::from_str(SHIPPED).unwrap_or_default()
+}
+
 /// The shipped words with those of a configuration.
 pub(super) fn index(settings: &Settings) -> Result<Index, Vec<WordProblem>> {
-    let file: File = toml::from_str(SHIPPED).unwrap_or_default();
+    let file = file();
+    let (lenient, free) = (&file.lenient, &file.free_text);
     let mut index = Index {
-        most_words: file.lenient.most_words,
-        goes_on: sequences(&file.lenient.goes_on),
-        negations: sequences(&file.lenient.negations),
-        places: sequences(&file.lenient.places),
-        free: rows(&file.free_text.phrases),
-        verbs: rows(&file.free_text.verbs),
-        objects: file.free_text.objects.iter().map(|w| form(w)).collect(),
+        most_words: lenient.most_words,
+        goes_on: sequences(&lenient.goes_on),
+        negations: sequences(&lenient.negations),
+        takes_back: forms(&lenient.takes_back),
+        places: sequences(&lenient.places),
+        asks: rows(&lenient.asks),
+        about: forms(&lenient.about),
+        unless: sequences(&lenient.unless),
+        reactions: sequences(&lenient.reactions),
+        quoted_after: sequences(&lenient.quoted_after),
+        signatures: sequences(&lenient.signatures),
+        free: rows(&free.phrases),
+        verbs: rows(&free.verbs),
+        objects: forms(&free.objects),
         ..Index::default()
     };
     index.add(EVERYBODY, &file.universal);
@@ -319,7 +384,7 @@ pub(super) fn index(settings: &Settings) -> Result<Index, Vec<WordProblem>> {
 /// Adds the words of a configuration, and says what cannot be.
 fn configure(index: &mut Index, settings: &Settings) -> Vec<WordProblem> {
     let mut problems = Vec::new();
-    let everybody = OwnWords { stop: settings.stop.clone(), start: settings.start.clone(), help: settings.help.clone(), except: settings.except.clone() };
+    let everybody = settings.everybody();
     let mut own = vec![(None, EVERYBODY, &everybody)];
     for (name, words) in &settings.languages {
         let known = (2..=3).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase());
@@ -345,7 +410,7 @@ fn configure(index: &mut Index, settings: &Settings) -> Vec<WordProblem> {
         }
     }
     for (language, set, words) in &own {
-        for (kind, list) in [(Kind::Stop, &words.stop), (Kind::Help, &words.help), (Kind::Start, &words.start)] {
+        for (kind, list) in [(Kind::Stop, &words.stop), (Kind::Help, &words.help), (Kind::Start, &words.start), (Kind::Yes, &words.yes)] {
             for (at, word) in list.iter().enumerate() {
                 let place = Some((kind.list(), at));
                 match refused(index, word, kind, *set) {
@@ -364,6 +429,7 @@ fn add_one(index: &mut Index, word: &str, kind: Kind, language: u64) {
         Kind::Stop => lists.stop.push(word.to_owned()),
         Kind::Help => lists.help.push(word.to_owned()),
         Kind::Start => lists.start.push(word.to_owned()),
+        Kind::Yes => lists.yes.push(word.to_owned()),
     }
     index.add(language, &lists);
 }
@@ -385,15 +451,21 @@ pub(super) mod tests {
     use super::*;
     use crate::keyword::Keywords;
 
+    /// The shipped words alone.
+    pub(in crate::keyword) fn shipped() -> Index {
+        index(&Settings::default()).unwrap()
+    }
+
     /// Every keyword of the shipped file with a language that it is of.
-    pub(crate) fn every_word() -> Vec<(String, Option<String>, Kind)> {
+    pub(in crate::keyword) fn every_word() -> Vec<(String, Option<String>, Kind)> {
         let file: File = toml::from_str(SHIPPED).unwrap();
-        let lists = std::iter::once((None, &file.universal)).chain(file.languages.iter().map(|(name, lists)| (Some(name.clone()), lists)));
-        let of = |(name, lists): (Option<String>, &Lists)| {
-            let kinds = [(Kind::Stop, lists.stop.clone()), (Kind::Help, lists.help.clone()), (Kind::Start, lists.start.clone())];
-            kinds.into_iter().flat_map(move |(kind, words)| { let name = name.clone(); words.into_iter().map(move |w| (w, name.clone(), kind)) }).collect::<Vec<_>>()
-        };
-        lists.flat_map(of).collect()
+        let mut all = Vec::new();
+        for (language, lists) in std::iter::once((None, &file.universal)).chain(file.languages.iter().map(|(name, lists)| (Some(name), lists))) {
+            for (kind, words) in [(Kind::Stop, &lists.stop), (Kind::Help, &lists.help), (Kind::Start, &lists.start), (Kind::Yes, &lists.yes)] {
+                all.extend(words.iter().map(|word| (word.clone(), language.cloned(), kind)));
+            }
+        }
+        all
     }
 
     fn with(text: &str) -> Result<Keywords, Vec<WordProblem>> {
@@ -403,8 +475,9 @@ pub(super) mod tests {
     #[test]
     fn the_file_can_be_read_and_asks_for_one_thing_a_word() {
         let file: File = toml::from_str(SHIPPED).unwrap();
+        assert!(file.as_of.starts_with("20"));
         assert!(file.languages.len() <= MOST_LANGUAGES && file.lenient.most_words > 0);
-        let index = index(&Settings::default()).unwrap();
+        let index = shipped();
         for (word, language, kind) in every_word() {
             let set = language.as_deref().map_or(EVERYBODY, |l| index.language(l));
             assert_ne!(set, 0, "{language:?}");
@@ -412,7 +485,7 @@ pub(super) mod tests {
             assert_eq!(spoken, BTreeSet::from([kind]), "{word} {language:?}");
         }
         for (name, lists) in &file.languages {
-            let words: BTreeSet<String> = lists.stop.iter().chain(&lists.start).chain(&lists.help).map(|w| form(w)).collect();
+            let words: BTreeSet<String> = lists.stop.iter().chain(&lists.start).chain(&lists.yes).chain(&lists.help).map(|w| form(w)).collect();
             for word in &lists.everyday {
                 assert!(words.contains(&form(word)), "{name}: {word} is everyday and no word");
             }
@@ -424,9 +497,9 @@ pub(super) mod tests {
 
     #[test]
     fn words_of_a_configuration() {
+        use crate::keyword::Keyword::{Help, Stop};
         let words = with("stop = ['Ne plus']\n[fr]\nstop = ['ARRÊTE TOUT']\nhelp = ['SOS']\n[it]\nexcept = ['FINE']\n[is]\nstop = ['HÆTTA']").unwrap();
         let ask = |text: &str, locale: &str| words.classify(text, words.only(locale), super::super::State::Subscribed).action.keyword();
-        use crate::keyword::Keyword::{Help, Stop};
         for (text, locale, expect) in [
             ("ne plus!", "en", Some(Stop)),
             ("arrete tout", "fr-CA", Some(Stop)),
@@ -441,11 +514,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn emphasis_is_not_another_word() {
+        for (word, form) in [
+            ("stoooop", Some("stop")),
+            ("sstttopppp", Some("sstop")),
+            ("stopstop", Some("stop")),
+            ("stop2", Some("stop")),
+            ("stop", None),
+            ("stoop", None),
+            ("2", Some("")),
+            ("", None),
+        ] {
+            assert_eq!(drawn_out(word).as_deref(), form, "{word}");
+        }
+    }
+
+    #[test]
     fn a_word_that_cannot_be_is_refused_with_its_place() {
         for (text, language, place, problem) in [
             ("start = ['Stop']", None, Some(("start", 0)), "'Stop' is a 'stop' word already"),
             ("[fr]\nhelp = ['SOS', 'arrêt']", Some("fr"), Some(("help", 1)), "'arrêt' is a 'stop' word already"),
-            ("stop = ['ja']", None, Some(("stop", 0)), "'ja' is a 'start' word already"),
+            ("stop = ['ja']", None, Some(("stop", 0)), "'ja' is a 'yes' word already"),
             ("stop = ['!!']", None, Some(("stop", 0)), "has no word in it"),
             ("except = ['cancel']", None, Some(("except", 0)), "is a revocation by law"),
             ("[de]\nexcept = ['fine']", Some("de"), Some(("except", 0)), "is no shipped keyword here"),

@@ -11,6 +11,7 @@ use trunkline_connectors::follower::Follower;
 use trunkline_connectors::sms::Provider;
 use trunkline_connectors::source::Source;
 use trunkline_core::journey::{Journey, Step};
+use trunkline_core::keyword::Keywords;
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
@@ -185,6 +186,8 @@ pub struct Definitions {
     pub templates: BTreeMap<String, Template>,
     /// Write-back connectors.
     pub connectors: Vec<Connector>,
+    /// The words of people's texts, and what to do about free ones.
+    pub keywords: Keywords,
 }
 
 impl Definitions {

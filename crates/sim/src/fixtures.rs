@@ -12,6 +12,7 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
+use trunkline_core::keyword::Keywords;
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
 use trunkline_core::template::Template;
@@ -188,6 +189,7 @@ pub async fn definitions(store: &dyn Store, now: Time, ours: bool, dialect: Dial
         }],
         templates,
         connectors: vec![connector("crm")?, connector("crm_contacts")?],
+        keywords: Keywords::shipped().clone(),
     }))
 }
 

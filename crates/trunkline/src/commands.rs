@@ -6,6 +6,7 @@ mod apply;
 mod bench;
 mod chaos;
 mod check;
+mod classify;
 mod demo;
 mod explain;
 mod export;
@@ -51,6 +52,8 @@ enum Command {
     Send(send::Send),
     /// Say why a message is where it is.
     Explain(explain::Explain),
+    /// Say what a text from a recipient asks for: an opt-out, an opt-in, help, or nothing.
+    Classify(classify::Classify),
     /// Recompute all state from its history and compare.
     Verify(verify::Verify),
     /// Put something that gave up back to work, or list what did.
@@ -112,6 +115,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Chaos(command) => command.run().await,
         Command::Send(command) => command.run().await,
         Command::Explain(command) => command.run().await,
+        Command::Classify(command) => command.run(),
         Command::Verify(command) => command.run().await,
         Command::Replay(command) => command.run().await,
         Command::Simulate(command) => command.run(),

@@ -5,6 +5,7 @@
 
 mod commands;
 mod config;
+mod ndjson;
 mod output;
 mod reports;
 mod wiring;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
+use trunkline_core::keyword::Keywords;
 
 use super::Place;
 use crate::config::{Config, Problem, Severity};
@@ -22,12 +23,13 @@ impl Check {
         let tzdb = trunkline_core::zone::release();
         if self.place.json {
             let problems: Vec<&Problem> = found.iter().map(|d| &d.problem).collect();
-            output::json(&json!({"ok": config.is_some(), "errors": errors, "warnings": warnings, "tzdb": tzdb, "problems": problems}))?;
+            output::json(&json!({"ok": config.is_some(), "errors": errors, "warnings": warnings, "tzdb": tzdb, "keywords": Keywords::as_of(), "problems": problems}))?;
         } else {
             for diagnosis in &found {
                 output::say(&format!("{}\n", diagnosis.picture));
             }
             output::say(&format!("{errors} errors, {warnings} warnings in {}; time zone database {tzdb}", self.place.config.display()));
+            output::say(&format!("keywords of {}", Keywords::as_of()));
         }
         Ok(if config.is_some() { EXIT_OK } else { EXIT_FOUND })
     }

@@ -4,6 +4,7 @@
 //! everything; they change nothing.
 
 mod journeys;
+mod keywords;
 mod outward;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     }
     templates(files, &engine, found);
     journeys::all(files, &engine, found);
+    keywords::all(files, found);
 }
 
 /// A way to a value: `at!["accounts", name, "provider"]`.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use trunkline_connectors::crm::declared::Definition;
 use trunkline_core::journey::Journey;
+use trunkline_core::keyword::Settings;
 use trunkline_core::purpose::{Policy, Purpose};
 use trunkline_core::rate::Rate;
 use trunkline_core::source::Mapping;
@@ -50,6 +51,8 @@ pub(crate) struct Main {
     pub(crate) systems: BTreeMap<String, System>,
     #[serde(default)]
     pub(crate) followers: BTreeMap<String, FollowerFile>,
+    #[serde(default)]
+    pub(crate) keywords: Settings,
 }
 
 /// One of `[followers.<name>]`.
@@ -196,6 +199,7 @@ impl Files {
             programs: BTreeMap::new(),
             systems: BTreeMap::new(),
             followers: BTreeMap::new(),
+            keywords: Settings::default(),
         });
         Files {
             main: File { path, value },

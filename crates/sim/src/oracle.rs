@@ -3,6 +3,8 @@
 //! Its own file because a promise is checked without asking the code that keeps it: phones, callbacks and records are
 //! the other side's own memory, hours are computed anew. Numbers are those of ARCHITECTURE.md.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -134,7 +136,7 @@ fn record(message: &Message, crm: &Crm) -> Option<Violation> {
     (theirs != Some(message.state.word())).then(|| Violation::new("I10", format!("the CRM has {theirs:?} for {}, we have '{}'", message.id, message.state.word())))
 }
 
-/// I10: the CRM's record of a number says whether it opted out.
+/// I10: the CRM's record of a number says whether it opted out. I3: its texts were heard as what they say.
 async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     let mut after = None;
@@ -145,6 +147,7 @@ async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreE
         for address in page.iter().filter(|a| matches!(a.place, Place::Sms(_))) {
             let theirs = crm.records().get(&format!("contacts/{}", address.id)).and_then(|r| r.get("sms_opted_out")).and_then(serde_json::Value::as_bool);
             let ours = address.consent.stopped.is_some();
+            found.extend(store.inbound_of(address.id, 1_000).await?.iter().filter_map(words::misread));
             if theirs.unwrap_or(false) != ours {
                 found.push(Violation::new("I10", format!("the CRM has opted_out {theirs:?} for {}, we have {ours}", address.id)));
             }

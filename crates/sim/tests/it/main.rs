@@ -8,6 +8,8 @@ mod followers;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod keywords;
+#[cfg(test)]
 mod priorities;
 #[cfg(test)]
 mod smoke;

@@ -1,0 +1,186 @@
+//! What texts from people do: in which words, in which order, at which hour, and how the timeline tells it.
+//!
+//! Its own file because words, ledger, answers and claims meet only in the stages; which words there are is tested in
+//! `core`, and that an opt-out holds under every fault is for the simulated world.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use trunkline_connectors::hook::RawHook;
+use trunkline_core::clock::{Clock, ManualClock};
+use trunkline_core::consent::ConsentAct;
+use trunkline_core::id::MessageId;
+use trunkline_core::keyword::{Keywords, Settings};
+use trunkline_core::message::Delivery;
+use trunkline_core::purpose::Purpose;
+use trunkline_core::time::Span;
+use trunkline_engine::Engine;
+use trunkline_engine::explain::explain;
+use trunkline_engine::intake::SendRequest;
+use trunkline_engine::receive::Received;
+use trunkline_engine::settle::{CallResult, Heard};
+use trunkline_engine::verify::verify;
+use trunkline_sim::carrier::{Carrier, Dialect};
+use trunkline_sim::faults::Faults;
+use trunkline_sim::fixtures;
+use trunkline_sim::outgoing::{Answer, Effect};
+use trunkline_store::Store;
+use trunkline_store::row::{HookLane, Message, MessageFilter, Origin};
+use trunkline_store::sqlite::{Owes, SqliteStore};
+
+/// Ten in the morning in California.
+const DAY: &str = "2026-11-23T18:00:00Z";
+/// Three at night there.
+const NIGHT: &str = "2026-11-23T11:00:00Z";
+const NUMBER: &str = "+14155550100";
+
+struct Bench {
+    engine: Engine,
+    clock: Arc<ManualClock>,
+    carrier: Carrier,
+    rng: ChaCha8Rng,
+}
+
+impl Bench {
+    /// A node that answers keywords itself.
+    async fn new(at: &str) -> Bench {
+        Bench::with(at, "").await
+    }
+
+    async fn with(at: &str, keywords: &str) -> Bench {
+        let clock = Arc::new(ManualClock::at(at.parse().unwrap()));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
+        let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), true, Dialect::Twilio).await.unwrap()).unwrap();
+        definitions.keywords = Keywords::with(&toml::from_str::<Settings>(keywords).unwrap()).unwrap();
+        let engine = Engine::start(store, clock.clone(), Arc::new(definitions), [7; 32]).await.unwrap();
+        Bench { engine, clock, carrier: Carrier::new(Dialect::Twilio, false), rng: ChaCha8Rng::seed_from_u64(1) }
+    }
+
+    async fn send(&self, body: &str) -> MessageId {
+        let request = SendRequest {
+            to: NUMBER.into(),
+            template: None,
+            data: None,
+            body: Some(body.into()),
+            locale: None,
+            purpose: Purpose::Transactional,
+            program: None,
+            ttl: None,
+            labels: [].into(),
+        };
+        self.engine.send_text("test", body, &request).await.unwrap().id
+    }
+
+    /// Somebody texts us, and it is applied.
+    async fn hear(&mut self, number: &str, body: &str) {
+        for Effect::Hook(hook) in self.carrier.reply(self.clock.now(), number, fixtures::SENDER, body, &mut self.rng) {
+            let raw = RawHook { method: "POST".into(), url: hook.url, headers: hook.headers, body: hook.body };
+            assert!(matches!(self.engine.receive("twilio", raw).await, Received::Accepted(_)));
+        }
+        assert_eq!(self.engine.inbox_tick(HookLane::Inbound, self.clock.now(), 10).await.unwrap().done, 1, "{body}");
+        self.clock.advance(Span::secs(10));
+    }
+
+    async fn acts(&self, number: &str) -> Vec<ConsentAct> {
+        self.engine.store.ledger(self.engine.key.address("sms", number)).await.unwrap().iter().map(|entry| entry.act).collect()
+    }
+
+    /// The texts to a number, oldest first.
+    async fn texts(&self, number: &str) -> Vec<Message> {
+        let filter = MessageFilter::of_address(self.engine.key.address("sms", number));
+        self.engine.store.messages_matching(&filter, 100).await.unwrap().into_iter().rev().collect()
+    }
+
+    async fn confirmations(&self, number: &str) -> usize {
+        self.texts(number).await.iter().filter(|m| matches!(m.intent.origin, Origin::Confirmation { .. })).count()
+    }
+
+    /// The codes of the cases that wait for somebody.
+    async fn cases(&self) -> Vec<String> {
+        self.engine.store.cases(100).await.unwrap().into_iter().map(|case| case.code).collect()
+    }
+
+    async fn agrees(&self) {
+        assert_eq!(verify(self.engine.store.as_ref(), |_| {}).await.unwrap().differences, 0);
+    }
+}
+
+#[tokio::test]
+async fn each_text_does_what_it_says() {
+    use ConsentAct::{Start, Stop};
+    for (bodies, acts, confirmations, cases) in [
+        (vec!["pls stop"], vec![Stop], 1, vec![]),
+        (vec!["take me off your list"], vec![Stop], 1, vec![]),
+        (vec!["STOP 12345"], vec![Stop], 1, vec![]),
+        (vec!["STOP", "stop!!"], vec![Stop, Stop], 1, vec![]),
+        (vec!["STOP", "START", "cancel"], vec![Stop, Start, Stop], 3, vec![]),
+        (vec!["STOP", "yes"], vec![Stop, Start], 2, vec![]),
+        (vec!["arrêt", "Unstop"], vec![Stop, Start], 2, vec![]),
+        (vec!["baja"], vec![Stop], 1, vec![]),
+        (vec!["YES"], vec![], 0, vec!["reply"]),
+        (vec!["HELP"], vec![], 0, vec![]),
+        (vec!["don't stop"], vec![], 0, vec!["reply"]),
+        (vec!["fine"], vec![], 0, vec!["reply"]),
+        (vec!["please leave me alone"], vec![], 0, vec!["revocation"]),
+        (vec!["STPO"], vec![], 0, vec!["revocation"]),
+        (vec!["Liked “Reply STOP to opt out”"], vec![], 0, vec!["reply"]),
+    ] {
+        let mut bench = Bench::new(DAY).await;
+        for body in &bodies {
+            bench.hear(NUMBER, body).await;
+        }
+        assert_eq!(bench.acts(NUMBER).await, acts, "{bodies:?}");
+        assert_eq!(bench.confirmations(NUMBER).await, confirmations, "{bodies:?}");
+        assert_eq!(bench.cases().await, cases, "{bodies:?}");
+        bench.agrees().await;
+    }
+}
+
+#[tokio::test]
+async fn words_follow_the_number_and_the_configuration() {
+    for (keywords, number, body, acts) in [
+        ("", "+393401234567", "fine", vec![ConsentAct::Stop]),
+        ("[it]\nexcept = ['FINE']", "+393401234567", "fine", vec![]),
+        ("stop = ['no more offers']", NUMBER, "No more offers!", vec![ConsentAct::Stop]),
+        ("free_text = 'opt_out'", NUMBER, "please leave me alone", vec![ConsentAct::Stop]),
+        ("free_text = 'opt_out'", NUMBER, "STPO", vec![ConsentAct::Stop]),
+        ("free_text = 'opt_out'", NUMBER, "where is my order", vec![]),
+    ] {
+        let mut bench = Bench::with(DAY, keywords).await;
+        bench.hear(number, body).await;
+        assert_eq!(bench.acts(number).await, acts, "{keywords}: {body}");
+        bench.agrees().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_the_confirmation_leaves_after_a_stop_and_it_leaves_at_night() {
+    let mut bench = Bench::new(NIGHT).await;
+    let waiting = bench.send("your order has shipped").await;
+    bench.hear(NUMBER, "Please stop!").await;
+    let (calls, _) = bench.engine.claim_tick(bench.clock.now(), 10).await.unwrap();
+    assert_eq!(calls.len(), 1);
+    let sent: Vec<Message> = bench.texts(NUMBER).await.into_iter().filter(|m| m.id != waiting).collect();
+    assert!(matches!(sent.as_slice(), [one] if matches!(one.intent.origin, Origin::Confirmation { .. }) && one.state.delivery() == Delivery::Dispatched), "{sent:?}");
+    let story = explain(bench.engine.store.as_ref(), waiting).await.unwrap().unwrap();
+    assert!(story.word == "canceled" && story.because.contains("Please stop!: a short text that ends with a keyword"), "{}: {}", story.word, story.because);
+    bench.agrees().await;
+}
+
+#[tokio::test]
+async fn the_timeline_tells_how_an_answer_was_understood() {
+    for (body, code) in [("STOP", "exact"), ("s t o p", "joined"), ("stop texting me", "lenient-phrase"), ("leave me alone", "free-text"), ("Yes", "pass-through")] {
+        let mut bench = Bench::new(DAY).await;
+        let id = bench.send("your order has shipped").await;
+        let (calls, _) = bench.engine.claim_tick(bench.clock.now(), 10).await.unwrap();
+        let Answer::Reply(reply) = bench.carrier.call(bench.clock.now(), &calls[0].request, &Faults::default(), &mut bench.rng).answer else { panic!("no answer") };
+        let results = vec![CallResult::of(&calls[0], Heard::Reply(Ok(reply)))];
+        assert!(bench.engine.settle_tick(bench.clock.now(), results).await.1.is_empty());
+        bench.hear(NUMBER, body).await;
+        let story = explain(bench.engine.store.as_ref(), id).await.unwrap().unwrap();
+        let codes: Vec<&str> = story.steps.iter().filter(|step| step.kind == "replied").flat_map(|step| &step.findings).map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, [code], "{body}");
+        bench.agrees().await;
+    }
+}

@@ -84,6 +84,8 @@ pub enum How {
     FreeText,
     /// The vendor says so. Of the inbox, too.
     Vendor,
+    /// It names one run and ends that alone. Of the inbox, too.
+    Scoped,
 }
 
 impl How {
@@ -100,6 +102,7 @@ impl How {
             How::Empty => "empty",
             How::FreeText => "free-text",
             How::Vendor => "vendor",
+            How::Scoped => "scoped",
         }
     }
 }
@@ -118,6 +121,7 @@ impl fmt::Display for How {
             How::Empty => "no word in it",
             How::FreeText => "free words that may be a revocation",
             How::Vendor => "the vendor took it for a keyword",
+            How::Scoped => "a keyword with the name of one run",
         })
     }
 }
@@ -189,6 +193,8 @@ pub struct Keywords {
     index: Index,
     /// What to do about a revocation in free words.
     pub free_text: FreeText,
+    /// Whether "STOP 1042" may end a single run.
+    scoped: bool,
 }
 
 impl Keywords {
@@ -201,7 +207,7 @@ impl Keywords {
 
     /// The shipped words with those of a configuration.
     pub fn with(settings: &Settings) -> Result<Keywords, Vec<WordProblem>> {
-        Ok(Keywords { index: words::index(settings)?, free_text: settings.free_text })
+        Ok(Keywords { index: words::index(settings)?, free_text: settings.free_text, scoped: settings.scoped })
     }
 
     /// The day on which the shipped words were collected.
@@ -235,6 +241,16 @@ impl Keywords {
         understood.unwrap_or_else(|| Classified { free_text: index.may_revoke(&tokens, &normal, languages), ..nothing(How::NoMatch) })
     }
 
+    /// Of "STOP 1042", the form of 1042, where that may end a single run.
+    pub fn scope(&self, text: &str) -> Option<String> {
+        let everybody = Languages { own: words::EVERYBODY, others: true };
+        let normal = normal(text);
+        match normal.tokens().as_slice() {
+            [first, name] if self.scoped && self.index.is_strong(first, everybody) => Some((*name).to_owned()),
+            _ => None,
+        }
+    }
+
     fn understood_as(&self, text: &str, languages: Languages, state: State) -> Option<Classified> {
         let normal = normal(text);
         self.understood(&normal, &normal.tokens(), languages, state)
@@ -258,6 +274,11 @@ impl Keywords {
         let (how, free_text) = index.lenient(tokens, normal, languages)?;
         Some(Classified { action: Action::OptOut, how, free_text })
     }
+}
+
+/// The form of a run's name, as `scope` gives it.
+pub fn plain(name: &str) -> String {
+    normal(name).text().replace(' ', "")
 }
 
 const fn nothing(how: How) -> Classified {

@@ -81,8 +81,20 @@ fn free_words_alone_are_marked() {
 }
 
 #[test]
+fn a_run_may_be_named() {
+    let words = Keywords::with(&Settings { scoped: true, ..Settings::default() }).unwrap();
+    for (text, name) in [("STOP 1042", Some("1042")), ("stop #1042!", Some("1042")), ("STOP", None), ("cancel 1042", None), ("STOP order 1042", None), ("1042 STOP", None)] {
+        assert_eq!(words.scope(text).as_deref(), name, "{text}");
+        assert_eq!(Keywords::shipped().scope(text), None, "only where it is configured");
+    }
+    assert_eq!([plain("#1042"), plain("A-7")], ["1042", "a7"]);
+}
+
+#[test]
 fn words_are_written_as_they_are_told() {
-    for how in [How::Exact, How::Joined, How::LenientPhrase, How::LenientFirst, How::LenientLast, How::PassThrough, How::NoMatch, How::Empty, How::FreeText, How::Vendor] {
+    for how in
+        [How::Exact, How::Joined, How::LenientPhrase, How::LenientFirst, How::LenientLast, How::PassThrough, How::NoMatch, How::Empty, How::FreeText, How::Vendor, How::Scoped]
+    {
         assert_eq!(serde_json::to_value(how).unwrap(), how.word());
     }
     let problem = "asleep".parse::<State>().unwrap_err().to_string();

@@ -46,6 +46,8 @@ pub struct OwnWords {
 pub struct Settings {
     /// What to do about a revocation in free words.
     pub free_text: FreeText,
+    /// Whether "STOP 1042" ends the one run that is about 1042, if there is one, and nothing else.
+    pub scoped: bool,
     /// More words that opt out.
     pub stop: Vec<String>,
     /// More words that opt in again.

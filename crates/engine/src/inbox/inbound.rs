@@ -79,7 +79,14 @@ impl Engine {
         if known.is_none() {
             commands.push(Command::PutAddress(Box::new(fresh)));
         }
-        commands.push(self.news(&address, inbound, understood, &waiting, answered.as_ref(), now));
+        // A vendor that heard a STOP too refuses everything from now on.
+        let scoped = keyword == Some(Keyword::Stop) && hint.is_none();
+        let named = if scoped { self.named(&address, &inbound.body, &waiting).await? } else { Vec::new() };
+        if named.is_empty() {
+            commands.push(self.news(&address, inbound, understood, &waiting, answered.as_ref(), now));
+        } else {
+            commands.extend(self.end_named(&address, inbound, &named, &waiting, answered.as_ref(), now));
+        }
         commands.push(Command::MoveHook(hook.id, HookState::Done, format!("inbound text {}", InboundId::of(&hook.name, &vendor_id, address.id))));
         Ok(Unit(commands))
     }

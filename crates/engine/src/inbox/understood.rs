@@ -11,7 +11,7 @@ use trunkline_store::row::{Address, Place};
 use crate::Engine;
 
 /// How many profiles of a number tell which languages its holder uses.
-const MOST_PROFILES: usize = 20;
+pub(super) const MOST_PROFILES: usize = 20;
 
 /// What a text asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

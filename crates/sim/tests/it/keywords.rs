@@ -3,19 +3,24 @@
 //! Its own file because words, ledger, answers and claims meet only in the stages; which words there are is tested in
 //! `core`, and that an opt-out holds under every fault is for the simulated world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
+use serde_json::{Map, json};
 use trunkline_connectors::hook::RawHook;
 use trunkline_core::clock::{Clock, ManualClock};
 use trunkline_core::consent::ConsentAct;
+use trunkline_core::event::SourceEvent;
 use trunkline_core::id::MessageId;
 use trunkline_core::keyword::{Keywords, Settings};
 use trunkline_core::message::Delivery;
 use trunkline_core::purpose::Purpose;
+use trunkline_core::source::Mapped;
 use trunkline_core::time::Span;
 use trunkline_engine::Engine;
+use trunkline_engine::definitions::{Draft, publish_all};
 use trunkline_engine::explain::explain;
 use trunkline_engine::intake::SendRequest;
 use trunkline_engine::receive::Received;
@@ -26,7 +31,7 @@ use trunkline_sim::faults::Faults;
 use trunkline_sim::fixtures;
 use trunkline_sim::outgoing::{Answer, Effect};
 use trunkline_store::Store;
-use trunkline_store::row::{HookLane, Message, MessageFilter, Origin};
+use trunkline_store::row::{HookLane, Message, MessageFilter, Origin, RunFilter};
 use trunkline_store::sqlite::{Owes, SqliteStore};
 
 /// Ten in the morning in California.
@@ -34,6 +39,22 @@ const DAY: &str = "2026-11-23T18:00:00Z";
 /// Three at night there.
 const NIGHT: &str = "2026-11-23T11:00:00Z";
 const NUMBER: &str = "+14155550100";
+/// Its texts leave by day only.
+const JOURNEY: &str = r#"
+program = "acme"
+purpose = "service"
+correlation = "event.data.order"
+[trigger]
+type = "order.created"
+[[step]]
+id = "tell"
+do = "send"
+template = "order_confirmed"
+[[step]]
+id = "pause"
+do = "wait"
+for = "1h"
+"#;
 
 struct Bench {
     engine: Engine,
@@ -52,6 +73,8 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(at.parse().unwrap()));
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory(Owes::Direct).unwrap());
         let mut definitions = Arc::into_inner(fixtures::definitions(store.as_ref(), clock.now(), true, Dialect::Twilio).await.unwrap()).unwrap();
+        let draft = Draft::new("order", toml::from_str(JOURNEY).unwrap(), &definitions.templates);
+        definitions.journeys = publish_all(store.as_ref(), clock.now(), &[draft]).await.unwrap();
         definitions.keywords = Keywords::with(&toml::from_str::<Settings>(keywords).unwrap()).unwrap();
         let engine = Engine::start(store, clock.clone(), Arc::new(definitions), [7; 32]).await.unwrap();
         Bench { engine, clock, carrier: Carrier::new(Dialect::Twilio, false), rng: ChaCha8Rng::seed_from_u64(1) }
@@ -70,6 +93,32 @@ impl Bench {
             labels: [].into(),
         };
         self.engine.send_text("test", body, &request).await.unwrap().id
+    }
+
+    /// An order of one customer: a run that makes a text and then waits.
+    async fn order(&self, order: &str) {
+        let event = SourceEvent {
+            id: format!("created {order}"),
+            source: "/shop".into(),
+            kind: "order.created".into(),
+            subject: None,
+            time: self.clock.now(),
+            data: json!({"order": order}),
+            extensions: BTreeMap::new(),
+        };
+        let mapped = Mapped {
+            event,
+            system: "shopify".into(),
+            external_id: "c1".into(),
+            phone: Some(NUMBER.into()),
+            region: None,
+            locale: None,
+            attributes: Map::new(),
+            labels: BTreeMap::from([("order".into(), order.into())]),
+        };
+        self.engine.take_mapped(mapped).await.unwrap();
+        let now = self.clock.now();
+        while self.engine.ingest_tick(now, 100).await.unwrap().done + self.engine.journey_tick(now, 100).await.unwrap().done > 0 {}
     }
 
     /// Somebody texts us, and it is applied.
@@ -181,6 +230,32 @@ async fn the_timeline_tells_how_an_answer_was_understood() {
         let story = explain(bench.engine.store.as_ref(), id).await.unwrap().unwrap();
         let codes: Vec<&str> = story.steps.iter().filter(|step| step.kind == "replied").flat_map(|step| &step.findings).map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, [code], "{body}");
+        bench.agrees().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_that_names_a_run_ends_that_alone_where_it_may() {
+    for (keywords, body, acts, open, texts) in [
+        ("scoped = true", "STOP 1042", vec![], vec!["#7"], ["canceled", "held"]),
+        ("scoped = true", "STOP 99", vec![ConsentAct::Stop], vec!["#1042", "#7"], ["canceled", "canceled"]),
+        ("", "STOP 1042", vec![ConsentAct::Stop], vec!["#1042", "#7"], ["canceled", "canceled"]),
+    ] {
+        let mut bench = Bench::with(NIGHT, keywords).await;
+        for order in ["#1042", "#7"] {
+            bench.order(order).await;
+        }
+        bench.hear(NUMBER, body).await;
+        assert_eq!(bench.acts(NUMBER).await, acts, "{keywords}: {body}");
+        let mut runs = bench.engine.store.runs_matching(&RunFilter { open: Some(true), ..RunFilter::default() }, 100).await.unwrap();
+        runs.sort_by(|a, b| a.correlation.cmp(&b.correlation));
+        assert_eq!(runs.iter().map(|run| run.correlation.as_str()).collect::<Vec<_>>(), open, "{keywords}: {body}");
+        let mut found = Vec::new();
+        for order in ["#1042", "#7"] {
+            let of_order = bench.engine.store.messages_matching(&MessageFilter::labelled(order), 10).await.unwrap();
+            found.extend(of_order.iter().map(|m| m.state.delivery().word()));
+        }
+        assert_eq!(found, texts, "{keywords}: {body}");
         bench.agrees().await;
     }
 }

@@ -297,5 +297,4 @@ fn decide(kind: Kind, how: How, state: State) -> Classified {
 }
 
 #[cfg(test)]
-#[path = "keyword/tests.rs"]
 mod tests;

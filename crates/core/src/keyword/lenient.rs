@@ -137,7 +137,7 @@ impl Index {
                 let rest = here.get(words.len()..).unwrap_or_default();
                 (0..rest.len().min(NEAR)).any(|at| rest.get(at).is_some_and(|t| self.about.contains(*t)) && !self.conditional(rest.get(at + 1..).unwrap_or_default()))
             };
-            !ends_with(before, &self.negations) && asks.any(about)
+            asks.any(about) && !ends_with(before, &self.negations)
         })
     }
 

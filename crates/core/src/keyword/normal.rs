@@ -57,6 +57,7 @@ pub(super) fn looks(word: &str) -> Option<String> {
 }
 
 /// A normal form while it is made.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about what was read last, and none follows from another")]
 struct Form {
     out: Normal,
     marks: CanonicalCombiningClassMapBorrowed<'static>,

@@ -172,10 +172,7 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
             let answer = inbound.get(&id);
             let (quote, hook) = (answer.map(|text| mask::numbers(&text.body)), answer.map(|text| text.hook));
             let entry = Entry { quote, hook, ..Entry::new(key, at, if stop { "quiet" } else { "good" }, title) };
-            match how {
-                Some(how) => entry.note(&how.to_string()),
-                None => entry,
-            }
+            if let Some(how) = how { entry.note(&how.to_string()) } else { entry }
         }
         Event::WrittenBack { connector, record, word } => Entry::new(key, at, "quiet", &format!("{connector} was told: {word}")).note(&format!("record {record}")),
         Event::WritebackDead { connector, record, cause } => Entry::new(key, at, "bad", &format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause),

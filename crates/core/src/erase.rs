@@ -48,6 +48,7 @@ pub fn event(event: &Event, digits: &str) -> Event {
         Event::Canceled { reason } | Event::Routed { reason, .. } => *reason = of_reason(reason),
         Event::WrittenBack { record, .. } => *record = without(record, digits),
         Event::WritebackDead { record, cause, .. } => (*record, *cause) = (without(record, digits), ERASED.to_owned()),
+        // How an answer was understood is a word of ours, of a closed list; hers are in the inbound text.
         Event::Looked { found: Finding::Taken { .. }, .. }
         | Event::TakenOver { .. }
         | Event::Asked { .. }
@@ -88,7 +89,8 @@ fn of_reason(reason: &Reason) -> Reason {
 mod tests {
     use super::*;
     use crate::gate::Decision;
-    use crate::id::HookId;
+    use crate::id::{AddressId, HookId, InboundId};
+    use crate::keyword::How;
     use crate::message::{self, Evidence, Ruling};
     use crate::outcome::Refusal;
     use crate::retry::Next;
@@ -109,7 +111,7 @@ mod tests {
         let settled = |outcome, next| Event::Settled { n: 1, outcome, next };
         let refused = Outcome::Permanent { class: Refusal::Number, vendor_code: "21211".into(), message: "secret: +14155550123 is not valid".into() };
         let unclear = Outcome::Ambiguous { cause: format!("no answer about +{DIGITS}") };
-        let by = "inb_1 (STOP, secret)".to_owned();
+        let by = "inb_1 (STOP secret: a short text that begins with a keyword)".to_owned();
         let receipt = Event::Receipt { n: 1, status: "delivered".into(), evidence: Some(Evidence::Delivered), vendor_code: String::new(), hook: HookId::new(1, Time(1), [1; 16]) };
         vec![
             vec![made(Decision::Suppress, vec![opted_out])],
@@ -127,6 +129,7 @@ mod tests {
                 claimed,
                 settled(Outcome::Accepted { vendor_id: "SM1".into() }, Next::Taken),
                 receipt,
+                Event::Replied { inbound: InboundId::of("main", "SM2", AddressId([1; 16])), stop: false, how: Some(How::FreeText) },
                 Event::WrittenBack { connector: "crm".into(), record: format!("contacts/{DIGITS}"), word: "delivered".into() },
                 Event::WritebackDead { connector: "crm".into(), record: "messages/1".into(), cause: "secret".into() },
             ],

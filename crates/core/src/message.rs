@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::{Decision, Verdict};
 use crate::id::{HookId, InboundId, MessageId};
+use crate::keyword::How;
 use crate::outcome::Outcome;
 use crate::planted::{Fault, planted};
 use crate::reason::Reason;
@@ -332,6 +333,9 @@ pub enum Event {
         inbound: InboundId,
         /// Whether the answer was STOP.
         stop: bool,
+        /// How it was understood; absent in histories from before that was noted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<How>,
     },
     /// Another system was told.
     WrittenBack {

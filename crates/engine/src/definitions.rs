@@ -14,6 +14,7 @@ use trunkline_connectors::source::Source;
 use trunkline_core::breaker::Rule;
 use trunkline_core::daily::Daily;
 use trunkline_core::journey::{Journey, Step};
+use trunkline_core::keyword::Keywords;
 use trunkline_core::preview::Settings;
 use trunkline_core::price;
 use trunkline_core::purpose::{Policy, Purpose};
@@ -234,6 +235,8 @@ pub struct Definitions {
     pub rates: Vec<price::Rate>,
     /// Write-back connectors.
     pub connectors: Vec<Connector>,
+    /// The words of people's texts, and what to do about free ones.
+    pub keywords: Keywords,
 }
 
 impl Definitions {

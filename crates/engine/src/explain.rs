@@ -161,8 +161,9 @@ pub fn step_of(event: &Event, at: Time) -> Step {
             (format!("receipt for attempt {n}: '{status}'{code}, {proof}"), Vec::new(), Some(*hook))
         }
         Event::Canceled { reason } => ("cancelled".to_owned(), vec![Finding { bearing: Bearing::Stop, code: reason.code().to_owned(), text: reason.to_string() }], None),
-        Event::Replied { inbound, stop } => {
-            (if *stop { format!("the recipient answered STOP ({inbound})") } else { format!("the recipient answered ({inbound})") }, Vec::new(), None)
+        Event::Replied { inbound, stop, how } => {
+            let text = if *stop { format!("the recipient answered STOP ({inbound})") } else { format!("the recipient answered ({inbound})") };
+            (text, how.iter().map(|how| note(how.word(), how.to_string())).collect(), None)
         }
         Event::WrittenBack { connector, record, word } => (format!("{connector} record '{record}' was told: {word}"), Vec::new(), None),
         Event::WritebackDead { connector, record, cause } => (format!("{connector} record '{record}' could not be told"), vec![note("writeback_dead", cause.clone())], None),

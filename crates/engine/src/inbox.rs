@@ -4,6 +4,8 @@
 //! known, or dead with the reason. Receipts and source events are handled below; texts from people in `inbound`.
 
 mod inbound;
+mod scoped;
+mod understood;
 
 use std::collections::{BTreeMap, BTreeSet};
 

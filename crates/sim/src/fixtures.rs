@@ -12,6 +12,7 @@ use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
 use trunkline_core::journey::Journey;
+use trunkline_core::keyword::Keywords;
 use trunkline_core::preview::Settings;
 use trunkline_core::price;
 use trunkline_core::quiet::Rules;
@@ -270,6 +271,7 @@ pub async fn definitions_with(store: &dyn Store, now: Time, ours: bool, dialect:
         texts: main.templates,
         rates,
         connectors: vec![connector("crm")?, connector("crm_contacts")?],
+        keywords: Keywords::shipped().clone(),
     }))
 }
 

@@ -4,6 +4,7 @@
 //! the other side's own memory, hours are computed anew. Numbers are those of ARCHITECTURE.md.
 
 pub(crate) mod hours;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -153,7 +154,7 @@ fn record(message: &Message, crm: &Crm) -> Option<Violation> {
     (theirs != Some(message.state.word())).then(|| Violation::new("I10", format!("the CRM has {theirs:?} for {}, we have '{}'", message.id, message.state.word())))
 }
 
-/// I10: the CRM's record of a number says whether it opted out, likewise.
+/// I10: the CRM's record of a number says whether it opted out, likewise. I3: its texts were heard as what they say.
 async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     let mut after = None;
@@ -162,6 +163,7 @@ async fn contacts(store: &dyn Store, crm: &Crm) -> Result<Vec<Violation>, StoreE
         let Some(last) = page.last() else { return Ok(found) };
         after = Some(last.id);
         for address in page.iter().filter(|a| matches!(a.place, Place::Sms(_))) {
+            found.extend(store.inbound_of(address.id, 1_000).await?.iter().filter_map(words::misread));
             let key = format!("contacts/{}", address.id);
             if crm.lied(&key) {
                 continue;

@@ -6,6 +6,7 @@ mod apply;
 mod bench;
 mod chaos;
 mod check;
+mod classify;
 mod consent;
 mod demo;
 mod erase;
@@ -63,6 +64,8 @@ enum Command {
     When(when::When),
     /// Say what a phone number tells: country, kind of line, time zones.
     Number(number::NumberOf),
+    /// Say what a text from a recipient asks for: an opt-out, an opt-in, help, or nothing.
+    Classify(classify::Classify),
     /// Recompute all state from its history and compare.
     Verify(verify::Verify),
     /// Bring consent in from a file, or write the ledger to one.
@@ -131,6 +134,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Send(command) => command.run().await,
         Command::Segments(command) => command.run(),
         Command::Explain(command) => command.run().await,
+        Command::Classify(command) => command.run(),
         Command::Verify(command) => command.run().await,
         Command::Consent(command) => command.run().await,
         Command::Proof(command) => command.run().await,

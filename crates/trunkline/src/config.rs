@@ -15,6 +15,7 @@ use std::sync::Arc;
 use trunkline_connectors::crm::declared::Connector;
 use trunkline_connectors::follower::{Follower, SigningKey};
 use trunkline_connectors::registry::{self, AccountSettings};
+use trunkline_core::keyword::Keywords;
 use trunkline_core::route::{Arm, Route, Way};
 use trunkline_core::time::Time;
 use trunkline_engine::definitions::{Account, Bounds, Definitions, Draft, Journeys, Sender, SourceDefinition, VerifyMode, publish_all};
@@ -125,6 +126,8 @@ impl Config {
             texts: main.templates.clone(),
             rates: self.files.rates.values().flatten().cloned().collect(),
             connectors: connectors.collect(),
+            // Words that cannot be were refused by the check.
+            keywords: Keywords::with(&main.keywords).unwrap_or_default(),
         }))
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use trunkline_connectors::sms::ask::Listing;
 use trunkline_connectors::sms::{Item, ProviderEvent};
 use trunkline_core::id::{AttemptId, HookId, InboundId, MessageId, hash16};
-use trunkline_core::keyword::{self, Keyword};
+use trunkline_core::keyword::Keyword;
 use trunkline_core::message::{Attempt, Evidence};
 use trunkline_core::time::Time;
 use trunkline_store::row::{Gap, Hook, HookLane, HookState, Message};
@@ -54,19 +54,31 @@ impl Engine {
         }
         let messages: BTreeMap<MessageId, Message> = self.store.messages(&owners).await?.into_iter().map(|m| (m.id, m)).collect();
         let tried = |id: AttemptId| messages.get(&id.message).and_then(|m| m.state.attempts.iter().find(|a| a.n == id.n));
-        let news = |item: &Item| match &item.event {
-            ProviderEvent::Inbound { to, body, .. } => {
-                // Others may share the account, and what they are told is none of ours; but a STOP is a STOP.
-                let ours = self.definitions.sender(&gap.account, to).is_some() || keyword::classify(body) == Some(Keyword::Stop);
-                ours && self.text_of(gap, item).is_some_and(|id| !known.contains(&id))
+        let mut news = Vec::new();
+        for item in items {
+            let is_news = match &item.event {
+                ProviderEvent::Inbound { .. } => self.text_of(gap, &item).is_some_and(|id| !known.contains(&id)) && self.is_for_us(gap, &item.event).await?,
+                ProviderEvent::Status { attempt, vendor_id, evidence, .. } => match owner(*attempt, vendor_id) {
+                    Some(owner) => tried(owner).is_some_and(|attempt| adds(attempt, *evidence)),
+                    // Of a text whose fate is not known yet, or nobody's that we know.
+                    None => item.at.is_none_or(|at| at >= gap.since),
+                },
+            };
+            if is_news {
+                news.push(item);
             }
-            ProviderEvent::Status { attempt, vendor_id, evidence, .. } => match owner(*attempt, vendor_id) {
-                Some(owner) => tried(owner).is_some_and(|attempt| adds(attempt, *evidence)),
-                // Of a text whose fate is not known yet, or nobody's that we know.
-                None => item.at.is_none_or(|at| at >= gap.since),
-            },
-        };
-        Ok(items.into_iter().filter(news).collect())
+        }
+        Ok(news)
+    }
+
+    /// Others may share the account, and what they are told is none of ours; but a STOP is a STOP, as the inbox hears it.
+    async fn is_for_us(&self, gap: &Gap, event: &ProviderEvent) -> Result<bool, StoreError> {
+        let ProviderEvent::Inbound { from, to, body, keyword, .. } = event else { return Ok(false) };
+        if self.definitions.sender(&gap.account, to).is_some() {
+            return Ok(true);
+        }
+        let address = self.address_of(Some(from), None, "");
+        Ok(self.understand(&address, body, *keyword).await?.keyword == Some(Keyword::Stop))
     }
 
     /// The id that an item has as a text from a person.

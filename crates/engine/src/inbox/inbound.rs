@@ -7,7 +7,7 @@ use trunkline_connectors::sms::{Item, ProviderEvent};
 use trunkline_core::consent::{ConsentAct, ConsentEntry, Source, Terms, overtaken};
 use trunkline_core::gate::Verdict;
 use trunkline_core::id::{InboundId, MessageId, hash16};
-use trunkline_core::keyword::{self, Keyword};
+use trunkline_core::keyword::Keyword;
 use trunkline_core::message;
 use trunkline_core::owe::Owe;
 use trunkline_core::purpose::Purpose;
@@ -18,6 +18,7 @@ use trunkline_store::row::{Address, AddressNews, Hook, HookState, Inbound, Inten
 use trunkline_store::{Command, StoreError, Unit};
 
 use super::bury;
+use super::understood::Understood;
 use crate::compose::{Composed, Wish};
 use crate::definitions::{OptOutReply, Sender};
 use crate::{Engine, Stage};
@@ -26,6 +27,8 @@ use crate::{Engine, Stage};
 const CONFIRM_WITHIN: Span = Span::mins(5);
 /// How soon somebody should look at an answer.
 const LOOK_WITHIN: Span = Span::hours(4);
+/// How soon somebody should look at what may be a revocation: the law gives days, she does not.
+const REVIEW_WITHIN: Span = Span::hours(1);
 /// How often one text is tried against a moving address before the tick gives up and comes back.
 const RELOADS: usize = 8;
 
@@ -59,7 +62,8 @@ impl Engine {
         let address = known.clone().unwrap_or_else(|| fresh.clone());
         let waiting = self.store.waiting_for_address(address.id).await?;
         let answered = self.store.last_left(address.id, &to).await?;
-        let keyword = hint.or_else(|| keyword::classify(&body));
+        let mut understood = self.understand(&address, &body, hint).await?;
+        let keyword = understood.keyword;
         let inbound = Inbound {
             id: InboundId::of(&hook.name, &vendor_id, address.id),
             address: address.id,
@@ -72,38 +76,46 @@ impl Engine {
             received_at: at.map_or(hook.received_at, |at| at.min(hook.received_at)),
             hook: hook.id,
         };
-        let overtaken = keyword == Some(Keyword::Start) && known.is_some() && overtaken(&self.store.ledger(address.id).await?, inbound.received_at);
-        let note = format!("inbound text {}{}", inbound.id, if overtaken { ", older than a STOP: it lifts nothing" } else { "" });
+        understood.overtaken = keyword == Some(Keyword::Start) && known.is_some() && overtaken(&self.store.ledger(address.id).await?, inbound.received_at);
+        let note = format!("inbound text {}{}", inbound.id, if understood.overtaken { ", older than a STOP: it lifts nothing" } else { "" });
         let mut commands = Vec::new();
         if known.is_none() {
             commands.push(Command::PutAddress(Box::new(fresh)));
         }
-        commands.push(self.news(&address, inbound, overtaken, &waiting, answered.as_ref(), now));
+        // A vendor that heard a STOP too refuses everything from now on.
+        let scoped = keyword == Some(Keyword::Stop) && hint.is_none();
+        let named = if scoped { self.named(&address, &inbound.body, &waiting).await? } else { Vec::new() };
+        if named.is_empty() {
+            commands.push(self.news(&address, inbound, understood, &waiting, answered.as_ref(), now));
+        } else {
+            commands.extend(self.end_named(&address, inbound, &named, &waiting, answered.as_ref(), now));
+        }
         commands.push(Command::MoveHook(hook.id, HookState::Done, note));
         Ok(Unit(commands))
     }
 
-    fn news(&self, address: &Address, inbound: Inbound, overtaken: bool, waiting: &[Message], answered: Option<&Message>, now: Time) -> Command {
+    fn news(&self, address: &Address, inbound: Inbound, understood: Understood, waiting: &[Message], answered: Option<&Message>, now: Time) -> Command {
         let mut entries = Vec::new();
         let mut messages: Vec<MessageChange> = Vec::new();
         let mut owes = Vec::new();
         let stop = inbound.keyword == Some(Keyword::Stop);
         let act = match inbound.keyword {
             Some(Keyword::Stop) => Some(ConsentAct::Stop),
-            Some(Keyword::Start) if !overtaken => Some(ConsentAct::Start),
+            Some(Keyword::Start) if !understood.overtaken => Some(ConsentAct::Start),
             Some(Keyword::Start | Keyword::Help) | None => None,
         };
         entries.extend(act.map(|act| entry(act, &inbound, now)));
-        // A YES, which is one of these words, is also the second half of a double opt-in.
+        // What opts in, YES in whatever language she uses among it, is also the second half of a double opt-in.
         if act == Some(ConsentAct::Start) && self.definitions.confirms() && address.consent.awaits_confirmation() {
             entries.push(entry(ConsentAct::Confirm, &inbound, now));
         }
         let mut after = address.clone();
-        for entry in &entries {
+        for entry in &mut entries {
+            entry.evidence = format!("{}: {}", entry.evidence, understood.how);
             after.consent.apply(entry);
         }
         if stop {
-            let by = format!("{} ({})", inbound.id, inbound.body.trim());
+            let by = format!("{} ({}: {})", inbound.id, inbound.body.trim(), understood.how);
             let cancel = |m: &&Message| m.state.claimable() && !m.intent.origin.exempt();
             for message in waiting.iter().filter(cancel) {
                 let event = message::Event::Canceled { reason: Reason::CanceledBy { by: by.clone() } };
@@ -111,18 +123,22 @@ impl Engine {
             }
         }
         if let Some(message) = answered {
-            let event = message::Event::Replied { inbound: inbound.id, stop };
+            let event = message::Event::Replied { inbound: inbound.id, stop, how: Some(understood.how) };
             messages.extend(self.change(message, event, None, &after, now));
         }
-        if !overtaken {
+        if !understood.overtaken {
             messages.extend(self.answer(&inbound, address, &after, now));
         }
         if after.consent != address.consent {
             owes.extend(self.owed_for_address(&after));
         }
         if inbound.keyword.is_none() {
-            let detail = "a customer answered; read the conversation and answer or close".to_owned();
-            owes.push(Owe::Case { code: "reply".to_owned(), address: address.id, message: inbound.answers, detail, due: now + LOOK_WITHIN });
+            let (code, within, detail) = if understood.review {
+                ("revocation", REVIEW_WITHIN, "a customer may want no more texts, in words that are no keyword; read them, and revoke her consent or close")
+            } else {
+                ("reply", LOOK_WITHIN, "a customer answered; read the conversation and answer or close")
+            };
+            owes.push(Owe::Case { code: code.to_owned(), address: address.id, message: inbound.answers, detail: detail.to_owned(), due: now + within });
         }
         let news = Box::new(AddressNews { entries, inbound: Some(inbound) });
         Command::News { address: address.id, guard_version: address.guard_version, news, messages, owes }

@@ -46,8 +46,8 @@ pub(super) fn customers(rng: &mut impl RngCore, many: u32) -> Vec<Customer> {
     all
 }
 
-/// What people write back.
-pub(super) const ANSWERS: [&str; 10] = ["STOP", "stop.", "START", "HELP", "thanks!", "Where is it?", "Yes", "unsubscribe", "ok", "STOP ALL"];
+/// What people write back; `oracle/words.rs` knows which of them ask to stop.
+pub(super) const ANSWERS: [&str; 10] = ["STOP", "please stop", "START", "HELP", "thanks!", "please leave me alone", "Yes", "unsubscribe", "don't stop", "STOP ALL"];
 
 #[cfg(test)]
 mod tests {

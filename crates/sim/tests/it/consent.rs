@@ -104,7 +104,7 @@ async fn a_grant_waits_for_her_yes() {
     assert_eq!(bench.acts().await, [ConsentAct::Grant, ConsentAct::Start, ConsentAct::Confirm]);
     assert_eq!(bench.send(Purpose::Marketing, "two").await.0, "queued");
     bench.hear("YES").await;
-    assert_eq!(bench.acts().await.len(), 4, "what is confirmed is not confirmed again");
+    assert_eq!(bench.acts().await.len(), 3, "what is confirmed is not confirmed again, and she has nothing to opt in to");
     bench.hear("STOP").await;
     bench.record(ConsentAction::Grant, "ticked it again").await;
     bench.hear("START").await;
@@ -113,12 +113,39 @@ async fn a_grant_waits_for_her_yes() {
 }
 
 #[tokio::test]
-async fn without_a_double_opt_in_a_yes_is_a_start() {
+async fn without_a_double_opt_in_a_yes_answers_nothing() {
     let mut bench = Bench::new(false).await;
     bench.record(ConsentAction::Grant, "ticked a box").await;
     assert_eq!(bench.send(Purpose::Marketing, "one").await.0, "queued");
     bench.hear("YES").await;
-    assert_eq!(bench.acts().await, [ConsentAct::Grant, ConsentAct::Start]);
+    assert_eq!(bench.acts().await, [ConsentAct::Grant]);
+    // But to a STOP.
+    bench.hear("STOP").await;
+    bench.hear("YES").await;
+    assert_eq!(bench.acts().await, [ConsentAct::Grant, ConsentAct::Stop, ConsentAct::Start]);
+}
+
+#[tokio::test]
+async fn a_yes_confirms_in_the_languages_of_her_country_and_other_words_do_not() {
+    use ConsentAct::{Confirm, Grant, Start, Stop};
+    for (body, acts) in [
+        ("Sí!", vec![Grant, Start, Confirm]),
+        ("yes", vec![Grant, Start, Confirm]),
+        ("y", vec![Grant, Start, Confirm]),
+        ("START", vec![Grant, Start, Confirm]),
+        // Consent is not read into a language that nobody knows her to speak.
+        ("ano", vec![Grant]),
+        ("not yes", vec![Grant]),
+        ("Alto", vec![Grant, Stop]),
+    ] {
+        let mut bench = Bench::new(true).await;
+        bench.record(ConsentAction::Grant, "ticked a box").await;
+        bench.hear(body).await;
+        assert_eq!(bench.acts().await, acts, "{body}");
+        let permitted = bench.send(Purpose::Marketing, "one").await.0 == "queued";
+        assert_eq!(permitted, acts.contains(&Confirm), "{body}");
+        assert_eq!(verify(bench.engine.store.as_ref(), |_| {}).await.unwrap().differences, 0);
+    }
 }
 
 #[tokio::test]

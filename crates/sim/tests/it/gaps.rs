@@ -213,6 +213,23 @@ async fn a_stop_and_a_receipt_that_nobody_took_are_found() {
     }
 }
 
+/// Others may share the account: what they are told is none of ours, but for a STOP, in whatever language.
+#[tokio::test]
+async fn a_stop_to_somebody_elses_sender_is_a_stop() {
+    for (body, stopped) in [("Stop!", true), ("pls stop", true), ("arrêt", true), ("wypisz", true), ("Alto", true), ("Where is it?", false), ("don't stop", false)] {
+        let mut bench = Bench::new(Dialect::Sinch).await;
+        bench.send("one").await;
+        bench.clock.advance(Span::mins(3));
+        bench.carrier.reply(bench.clock.now(), PHONE, "+15005550999", body, &mut bench.rng);
+        bench.clock.advance(Span::secs(30));
+        bench.restart().await;
+        bench.catch_up().await;
+        let address = bench.address().await;
+        assert_eq!(address.consent.stopped.is_some(), stopped, "{body}");
+        assert_eq!(bench.store.inbound_of(address.id, 10).await.unwrap().len(), usize::from(stopped), "{body}");
+    }
+}
+
 #[tokio::test]
 async fn where_there_is_no_list_somebody_is_told_and_texts_go_on() {
     let mut bench = Bench::new(Dialect::Telnyx).await;

@@ -14,6 +14,8 @@ mod hours;
 #[cfg(test)]
 mod journeys;
 #[cfg(test)]
+mod keywords;
+#[cfg(test)]
 mod looping;
 #[cfg(test)]
 mod poison;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
+use trunkline_core::keyword::Keywords;
 use trunkline_core::quiet::Rules;
 use trunkline_core::sender;
 
@@ -27,7 +28,7 @@ impl Check {
         let (rules, holidays) = (Rules::shipped().as_of(), Rules::holidays_until());
         if self.place.json {
             let problems: Vec<&Problem> = found.iter().map(|d| &d.problem).collect();
-            let data = json!({"rules": rules, "rule_files": files, "holidays_until": holidays, "sender_rules": sender::as_of()});
+            let data = json!({"rules": rules, "rule_files": files, "holidays_until": holidays, "sender_rules": sender::as_of(), "keywords": Keywords::as_of()});
             output::json(&json!({"ok": config.is_some(), "errors": errors, "warnings": warnings, "tzdb": tzdb, "data": data, "problems": problems, "templates": texts}))?;
         } else {
             for diagnosis in &found {
@@ -40,7 +41,8 @@ impl Check {
                 1 => ", with one file of rules/ over them".to_owned(),
                 n => format!(", with {n} files of rules/ over them"),
             };
-            output::say(&format!("quiet hours of {rules}{own}; holidays until {holidays}; sender rules of {}", sender::as_of()));
+            let (senders, words) = (sender::as_of(), Keywords::as_of());
+            output::say(&format!("quiet hours of {rules}{own}; holidays until {holidays}; sender rules of {senders}; keywords of {words}"));
         }
         Ok(if config.is_some() { EXIT_OK } else { EXIT_FOUND })
     }

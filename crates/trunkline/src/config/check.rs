@@ -5,6 +5,7 @@
 
 mod hours;
 mod journeys;
+mod keywords;
 mod outward;
 mod routes;
 mod senders;
@@ -41,6 +42,7 @@ pub(crate) fn all(files: &Files, secrets: &Resolved, found: &mut Diagnoses) {
     }
     texts::all(files, &engine, found);
     journeys::all(files, &engine, found);
+    keywords::all(files, found);
 }
 
 /// A way to a value: `at!["accounts", name, "provider"]`.

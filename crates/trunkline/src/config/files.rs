@@ -14,6 +14,7 @@ use trunkline_connectors::crm::declared::Definition;
 use trunkline_core::breaker::Rule;
 use trunkline_core::daily::Daily;
 use trunkline_core::journey::Journey;
+use trunkline_core::keyword;
 use trunkline_core::preview::Settings;
 use trunkline_core::price;
 use trunkline_core::purpose::{Policy, Purpose};
@@ -70,6 +71,8 @@ pub(crate) struct Main {
     pub(crate) template_ids: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
     pub(crate) templates: BTreeMap<String, Settings>,
+    #[serde(default)]
+    pub(crate) keywords: keyword::Settings,
 }
 
 /// One of `[followers.<name>]`.
@@ -380,6 +383,7 @@ impl Files {
             quiet_hours: HoursSettings::default(),
             template_ids: BTreeMap::new(),
             templates: BTreeMap::new(),
+            keywords: keyword::Settings::default(),
         });
         Files {
             main: File { path, value },

@@ -55,6 +55,17 @@ fn every_problem_is_told_at_once() {
 }
 
 #[test]
+fn words_that_cannot_be_are_told_with_their_place() {
+    let folder = Folder::new("http://127.0.0.1:8081");
+    let shipped = std::fs::read_to_string(folder.path().join("trunkline.toml")).unwrap();
+    folder.write("trunkline.toml", &shipped.replace("free_text = \"review\"", "help = [\"sos\", \"Stop!\"]\nexcept = [\"cancel\"]\n[keywords.xyzw]\nstop = []"));
+    let found: Vec<String> = problems(&folder).into_iter().map(|p| p["problem"].as_str().unwrap().to_owned()).collect();
+    for part in ["'Stop!' is a 'stop' word already", "'cancel' is a revocation by law", "'xyzw' is not the code of a language"] {
+        assert!(found.iter().any(|problem| problem.contains(part)), "{part}: {found:?}");
+    }
+}
+
+#[test]
 fn a_picture_has_line_and_caret() {
     let folder = Folder::new("http://127.0.0.1:8081");
     folder.write("templates/order_confirmed/default.txt", "Hi there\nyour order {{ event.data.oder }}\n");

@@ -5,6 +5,8 @@ mod chaos;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod classify;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod explain;

@@ -171,11 +171,12 @@ pub(super) fn happened(entry: &HistoryEntry, inbound: &BTreeMap<InboundId, Inbou
         }
         Event::Receipt { n, status, evidence, vendor_code, hook } => Entry { hook: Some(hook), ..receipt(key, at, n, &status, evidence, &vendor_code) },
         Event::Canceled { reason } => Entry { lines: vec![cause(&reason)], ..Entry::new(key, at, "quiet", "It was canceled") },
-        Event::Replied { inbound: id, stop } => {
+        Event::Replied { inbound: id, stop, how } => {
             let title = if stop { "The recipient answered, and opted out" } else { "The recipient answered" };
             let answer = inbound.get(&id);
             let (quote, hook) = (answer.map(|text| mask::numbers(&text.body)), answer.map(|text| text.hook));
-            Entry { quote, hook, ..Entry::new(key, at, if stop { "quiet" } else { "good" }, title) }
+            let entry = Entry { quote, hook, ..Entry::new(key, at, if stop { "quiet" } else { "good" }, title) };
+            if let Some(how) = how { entry.note(&how.to_string()) } else { entry }
         }
         Event::WrittenBack { connector, record, word } => Entry::new(key, at, "quiet", &format!("{connector} was told: {word}")).note(&format!("record {record}")),
         Event::WritebackDead { connector, record, cause } => Entry::new(key, at, "bad", &format!("{connector} could not be told")).note(&format!("record {record}")).note(&cause),

@@ -5,7 +5,7 @@
 
 use trunkline_core::consent::{ConsentAct, ConsentEntry, ConsentState, Terms};
 use trunkline_core::id::{AddressId, HookId, InboundId};
-use trunkline_core::keyword::Keyword;
+use trunkline_core::keyword::{How, Keyword};
 use trunkline_core::message::{self, Delivery};
 use trunkline_core::owe::{Owe, Subject};
 use trunkline_core::purpose::Purpose;
@@ -128,7 +128,7 @@ pub(crate) async fn a_stop_cancels_in_the_same_command(b: &Backend) {
 
     let text = Inbound { keyword: Some(Keyword::Stop), answers: Some(left.id), ..text_from(1, "MO1", "STOP", 10) };
     let stop = entry(ConsentAct::Stop, 10, 11);
-    let replied = message::Event::Replied { inbound: text.id, stop: true };
+    let replied = message::Event::Replied { inbound: text.id, stop: true, how: Some(How::Exact) };
     let changes = vec![
         moved(&waits, at(11), vec![canceled("STOP")]),
         MessageChange { owes: vec![writeback("orders/1042", Subject::Message(patient.id))], ..moved(&patient, at(11), vec![canceled("STOP")]) },

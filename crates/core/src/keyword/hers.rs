@@ -62,7 +62,6 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::keyword::words::tests::shipped;
 
     #[test]

@@ -121,7 +121,7 @@ impl Index {
     fn stands(&self, here: &[&str], words: &[String], languages: Languages, strict: bool) -> bool {
         let rest = here.get(words.len()..).unwrap_or_default();
         let goes_on = words.last().is_some_and(|last| self.is_strong(last, languages)) && begins_with(rest, &self.goes_on);
-        !goes_on && !(strict && self.conditional(rest))
+        !(goes_on || strict && self.conditional(rest))
     }
 
     fn conditional(&self, rest: &[&str]) -> bool {

@@ -54,6 +54,9 @@ template = "order_confirmed"
 id = "pause"
 do = "wait"
 for = "1h"
+[[step]]
+id = "done"
+do = "end"
 "#;
 
 struct Bench {

@@ -74,6 +74,18 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env
 });
 
+/// What expressions may name, made ready once for all of those that are asked about it: an event of a shop has more in it
+/// than any expression reads.
+#[derive(Debug)]
+pub struct Facts(Value);
+
+impl Facts {
+    /// These facts.
+    pub fn of(facts: &serde_json::Value) -> Facts {
+        Facts(Value::from(Serde(facts)))
+    }
+}
+
 /// Evaluates expressions and texts, each compiled once.
 #[derive(Default)]
 pub struct Engine {
@@ -106,19 +118,28 @@ impl Engine {
 
     /// The value of an expression as JSON.
     pub fn value(&self, source: &str, facts: &serde_json::Value) -> Result<serde_json::Value, ExprError> {
-        let facts = Value::from(Serde(facts));
-        let compiled = self.expression(source).map_err(|e| classify(&e, &[], &facts))?;
+        self.value_of(source, &Facts::of(facts))
+    }
+
+    /// The same, of facts that are ready.
+    pub fn value_of(&self, source: &str, Facts(facts): &Facts) -> Result<serde_json::Value, ExprError> {
+        let compiled = self.expression(source).map_err(|e| classify(&e, &[], facts))?;
         let names = || -> Vec<String> { compiled.undeclared_variables(true).into_iter().collect() };
-        let value = compiled.eval(&facts).map_err(|e| classify(&e, &names(), &facts))?;
+        let value = compiled.eval(facts).map_err(|e| classify(&e, &names(), facts))?;
         if value.is_undefined() {
-            return Err(ExprError::Undefined { name: missing(&names(), &facts).unwrap_or_else(|| source.to_owned()) });
+            return Err(ExprError::Undefined { name: missing(&names(), facts).unwrap_or_else(|| source.to_owned()) });
         }
         serde_json::Value::deserialize(value).map_err(|e| ExprError::Run { line: 1, problem: e.to_string() })
     }
 
     /// Whether a condition holds; anything but true or false is an error.
     pub fn holds(&self, source: &str, facts: &serde_json::Value) -> Result<bool, ExprError> {
-        match self.value(source, facts)? {
+        self.holds_of(source, &Facts::of(facts))
+    }
+
+    /// The same, of facts that are ready.
+    pub fn holds_of(&self, source: &str, facts: &Facts) -> Result<bool, ExprError> {
+        match self.value_of(source, facts)? {
             serde_json::Value::Bool(b) => Ok(b),
             other => Err(ExprError::Run { line: 1, problem: format!("a condition must be true or false; this is {}", shape(&other)) }),
         }

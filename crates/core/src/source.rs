@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::event::SourceEvent;
-use crate::expr::{Engine, ExprError};
+use crate::expr::{Engine, ExprError, Facts};
 
 /// One rule of `sources/*.toml`: which events it reads and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +126,8 @@ impl Mapping {
             "id": raw.id, "source": raw.source, "type": raw.kind, "subject": raw.subject, "time": raw.time,
             "data": raw.data, "body": raw.data, "extensions": raw.extensions,
         });
-        let value = |field: &str, source: &str| engine.value(source, &facts).map_err(|error| MappingError { field: field.to_owned(), error });
+        let facts = Facts::of(&facts);
+        let value = |field: &str, source: &str| engine.value_of(source, &facts).map_err(|error| MappingError { field: field.to_owned(), error });
         let text = |field: &str, source: &str| value(field, source).map(|v| as_text(&v));
         let optional = |field: &str, source: Option<&String>| source.map_or(Ok(None), |s| text(field, s));
         let mut data = Map::new();

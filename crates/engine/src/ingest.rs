@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trunkline_core::expr::Facts;
 use trunkline_core::id::{AddressId, ProfileId, RunId};
 use trunkline_core::journey::{Cancel, Entry, Meaning, Position, Reentry};
 use trunkline_core::message;
@@ -294,15 +295,15 @@ impl Engine {
 
     /// The value that names the run a rule ends; nothing if the rule's condition does not hold.
     fn correlation_of(&self, name: &str, published: &Published, rule: &Cancel, guest: &Guest<'_>, commands: &mut Vec<Command>) -> Option<String> {
-        let facts = journey_facts(guest.event, &guest.profile);
+        let facts = Facts::of(&journey_facts(guest.event, &guest.profile));
         let read = || -> Result<Option<String>, (&str, trunkline_core::expr::ExprError)> {
             if let Some(when) = &rule.when
-                && !self.expr.holds(when, &facts).map_err(|e| ("cancel.when", e))?
+                && !self.expr.holds_of(when, &facts).map_err(|e| ("cancel.when", e))?
             {
                 return Ok(None);
             }
             let source = rule.correlation.as_ref().unwrap_or(&published.journey.correlation);
-            let value = self.expr.value(source, &facts).map_err(|e| ("cancel.correlation", e))?;
+            let value = self.expr.value_of(source, &facts).map_err(|e| ("cancel.correlation", e))?;
             Ok(Some(as_key(&value)))
         };
         read().unwrap_or_else(|(what, error)| {
@@ -318,15 +319,15 @@ impl Engine {
         if journey.trigger.kind != event.mapped.event.kind {
             return Ok(None);
         }
-        let facts = journey_facts(event, profile);
+        let facts = Facts::of(&journey_facts(event, profile));
         let alert =
             |what: &str, error: &dyn std::fmt::Display| system_alert("journey_trigger", name, format!("journeys/{name}.toml: {what} {error}; event {} started no run", event.id));
         if let Some(when) = &journey.trigger.when
-            && !self.expr.holds(when, &facts).map_err(|e| alert("trigger.when", &e))?
+            && !self.expr.holds_of(when, &facts).map_err(|e| alert("trigger.when", &e))?
         {
             return Ok(None);
         }
-        let key = self.expr.value(&journey.correlation, &facts).map_err(|e| alert("correlation", &e))?;
+        let key = self.expr.value_of(&journey.correlation, &facts).map_err(|e| alert("correlation", &e))?;
         Ok(Some(as_key(&key)))
     }
 }
